@@ -1,0 +1,11 @@
+"""Print constraints that hold every dependency at its lower bound: ``>=`` becomes ``==``."""
+
+import re
+import tomllib
+from pathlib import Path
+
+pyproject = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8"))
+project = pyproject["project"]
+for requirement in project["dependencies"] + project["optional-dependencies"]["train"]:
+    name, lowest = re.fullmatch(r"([\w-]+)>=([\d.]+)(?:,<[\d.]+)?", requirement).groups()
+    print(f"{name}=={lowest}")

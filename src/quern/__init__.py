@@ -1,0 +1,22 @@
+"""quern: a hand mill for text. Raw text in, linked knowledge out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from quern.tasks import load as load
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load"]
+
+_HOMES = {"load": "quern.tasks"}
+
+
+def __getattr__(name: str) -> Any:
+    """Resolve public names on first use, so that importing quern costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'quern' has no attribute '{name}'")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

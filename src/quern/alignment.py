@@ -1,0 +1,157 @@
+"""Labels as people write them → unit spans as models need them, every failure named."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from quern.records import LabelledTriple, TripleExample
+from quern.text import Encoding, TextCodec, Window
+
+UnitSpan = tuple[int, int]  # first and last unit, both included
+Occurrence = Literal["nearest", "first"]
+Kind = Literal["absent", "border", "ambiguous", "window"]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a label was lost (or, where ambiguous, guessed)."""
+
+    line: int
+    kind: Kind
+    detail: str
+
+    @property
+    def lost(self) -> bool:
+        """Whether the label is gone, rather than placed by guess."""
+        return self.kind != "ambiguous"
+
+
+class Label(msgspec.Struct, frozen=True, order=True):
+    """What a triple model tells apart: a predicate with the types of its two ends, if any."""
+
+    predicate: str
+    subject_type: str | None = None
+    object_type: str | None = None
+
+    @classmethod
+    def of(cls, triple: LabelledTriple) -> Label:
+        """The label that a labelled triple asks for."""
+        return cls(triple.predicate, triple.subject_type, triple.object_type)
+
+    @property
+    def sort_key(self) -> tuple[str, str, str]:
+        """An order that bears missing types."""
+        return (self.predicate, self.subject_type or "", self.object_type or "")
+
+
+class AlignedTriple(NamedTuple):
+    """A labelled triple on unit borders."""
+
+    subject: UnitSpan
+    label: Label
+    object: UnitSpan
+
+
+def align(
+    example: TripleExample,
+    encoding: Encoding,
+    codec: TextCodec,
+    occurrence: Occurrence = "nearest",
+) -> tuple[list[AlignedTriple], list[Problem]]:
+    """Place every labelled triple of ``example`` on units of ``encoding``.
+
+    Where a string occurs more than once and no offset says which is meant, ``occurrence``
+    decides: the pair of places nearest to each other, or the first place of each.
+
+    Returns:
+        The placed triples (each once) and the problems, in the order of the labels.
+    """
+    placed: dict[AlignedTriple, None] = {}
+    problems: list[Problem] = []
+    for triple in example.triples:
+        ends: list[list[UnitSpan]] = []
+        for part, start in (
+            (triple.subject, triple.subject_start),
+            (triple.object, triple.object_start),
+        ):
+            places, kind = _places(part, start, encoding, codec)
+            if kind is not None:
+                detail = _describe(kind, part, start, len(places), triple.predicate)
+                problems.append(Problem(example.line, kind, detail))
+            ends.append(places)
+        subjects, objects = ends
+        if subjects and objects:
+            subject, object_ = _choose(subjects, objects, occurrence)
+            placed[AlignedTriple(subject, Label.of(triple), object_)] = None
+    return list(placed), problems
+
+
+def in_window(triples: list[AlignedTriple], window: Window) -> list[AlignedTriple]:
+    """The triples that ``window`` holds whole, counted from its first unit."""
+    first = window.first
+    return [
+        AlignedTriple(
+            (s[0] - first, s[1] - first),
+            label,
+            (o[0] - first, o[1] - first),
+        )
+        for s, label, o in triples
+        if first <= min(s[0], o[0]) and max(s[1], o[1]) < window.stop
+    ]
+
+
+def outside(
+    example: TripleExample, triples: list[AlignedTriple], windows: list[Window]
+) -> list[Problem]:
+    """One problem for each triple that no window holds."""
+    return [
+        Problem(
+            example.line,
+            "window",
+            f"the ends of '{label.predicate}' lie {abs(s[0] - o[0])} units apart, "
+            "too far for any window",
+        )
+        for s, label, o in triples
+        if not any(w.first <= min(s[0], o[0]) and max(s[1], o[1]) < w.stop for w in windows)
+    ]
+
+
+def _places(
+    part: str, start: int | None, encoding: Encoding, codec: TextCodec
+) -> tuple[list[UnitSpan], Kind | None]:
+    if start is not None:
+        end = start + len(part)
+        if not part or encoding.text[start:end] != part:
+            return [], "absent"
+        place = codec.locate(encoding, start, end)
+        return ([place], None) if place else ([], "border")
+    places = codec.occurrences(encoding, part)
+    if not places:
+        return [], "border" if part and part in encoding.text else "absent"
+    return places, "ambiguous" if len(places) > 1 else None
+
+
+def _choose(
+    subjects: list[UnitSpan], objects: list[UnitSpan], occurrence: Occurrence
+) -> tuple[UnitSpan, UnitSpan]:
+    if occurrence == "first":
+        return subjects[0], objects[0]
+    return min(product(subjects, objects), key=lambda pair: (*_distance(*pair), pair))
+
+
+def _distance(a: UnitSpan, b: UnitSpan) -> tuple[bool, int]:
+    """Units between two spans; overlapping ends are rarely meant where another pair is free."""
+    gap = max(a[0] - b[1], b[0] - a[1])
+    return gap <= 0, gap
+
+
+def _describe(kind: Kind, part: str, start: int | None, count: int, predicate: str) -> str:
+    where = "" if start is None else f" at character {start}"
+    return {
+        "absent": f"'{part}' ({predicate}) does not stand in the text{where}",
+        "border": f"'{part}' ({predicate}){where} cuts through a word or number",
+        "ambiguous": f"'{part}' ({predicate}) occurs {count} times and has no offset",
+        "window": "",
+    }[kind]

@@ -1,0 +1,150 @@
+"""JSONL in and out: lines read with their numbers, bad ones named."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Literal
+
+import msgspec
+
+from quern.errors import DataError
+from quern.records import LabelledSpan, LabelledTriple, TripleExample
+
+_SHOWN = 5  # bad lines spelled out before the rest are only counted
+
+
+class BadLine(msgspec.Struct, frozen=True):
+    """A line that could not be read, and why."""
+
+    line: int
+    why: str
+
+
+class _TripleLine(msgspec.Struct):
+    text: str
+    triples: list[tuple[str, str, str] | LabelledTriple]
+    complete: bool = True
+    entities: list[LabelledSpan] = []
+    id: str | int | None = None
+
+
+_TRIPLE_LINE = msgspec.json.Decoder(_TripleLine)
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file for reading, through gzip where its name ends in ``.gz``.
+
+    Raises:
+        DataError: the file is missing or cannot be opened.
+    """
+    try:
+        if path.suffix == ".gz":
+            return gzip.open(path, "rb")
+        return path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def numbered_lines(stream: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The lines of a stream that are not blank, numbered from 1, a byte order mark left out."""
+    for number, line in enumerate(stream, 1):
+        stripped = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
+        if stripped:
+            yield number, stripped
+
+
+def scan_triples(path: Path) -> Iterator[TripleExample | BadLine]:
+    """Read triple data line by line, bad lines as values rather than errors."""
+    with open_bytes(path) as stream:
+        for number, line in numbered_lines(stream):
+            try:
+                row = _TRIPLE_LINE.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                yield BadLine(number, str(error))
+                continue
+            triples = tuple(t if isinstance(t, LabelledTriple) else LabelledTriple(*t) for t in row.triples)
+            empty = next((t for t in triples if not (t.subject and t.predicate and t.object)), None)
+            if empty is not None:
+                yield BadLine(number, f"a triple has an empty part: {list(empty.key)}")
+                continue
+            name = None if row.id is None else str(row.id)
+            yield TripleExample(row.text, triples, row.complete, tuple(row.entities), name, number)
+
+
+def read_triples(path: Path) -> list[TripleExample]:
+    """Read triple data whole.
+
+    Raises:
+        DataError: lines that cannot be read (the first few named), or no line at all.
+    """
+    rows = list(scan_triples(path))
+    bad = [row for row in rows if isinstance(row, BadLine)]
+    if bad:
+        raise DataError(_bad_lines(path, bad, "triples"))
+    if not rows:
+        raise DataError(f"{path}: no lines; expected one JSON object a line (see docs/data.md)")
+    return [row for row in rows if isinstance(row, TripleExample)]
+
+
+def _bad_lines(path: Path, bad: Sequence[BadLine], task: str) -> str:
+    shown = "\n".join(f"  {path}:{row.line}: {row.why}" for row in bad[:_SHOWN])
+    more = f"\n  … and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+    return (
+        f"{path}: {len(bad)} line(s) cannot be read:\n{shown}{more}\n"
+        f"Mend them, or see every one with: quern check {task} {path}"
+    )
+
+
+def data_hash(*paths: Path) -> str:
+    """SHA-256 over the bytes of files in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A text to be read, and where it came from."""
+
+    text: str
+    id: str | None = None
+    line: int = 0
+
+
+class _TextLine(msgspec.Struct):
+    text: str
+    id: str | int | None = None
+
+
+_TEXT_LINE = msgspec.json.Decoder(_TextLine)
+
+
+def documents(
+    stream: Iterable[bytes], form: Literal["txt", "jsonl"], name: str
+) -> Iterator[Document]:
+    """Read texts one by one, in constant memory: a line each, or the ``text`` of a JSON line.
+
+    Raises:
+        DataError: a line is not UTF-8, or not a JSON object with a ``text``.
+    """
+    for number, line in numbered_lines(stream):
+        try:
+            if form == "txt":
+                yield Document(line.decode(), None, number)
+            else:
+                row = _TEXT_LINE.decode(line)
+                yield Document(row.text, None if row.id is None else str(row.id), number)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{name}:{number}: not UTF-8 ({error.reason} at byte {error.start}); "
+                "convert it first, for example with: iconv -f GB18030 -t UTF-8"
+            ) from error
+        except msgspec.DecodeError as error:
+            raise DataError(
+                f'{name}:{number}: {error}; expected one JSON object a line with a "text"'
+            ) from error

@@ -1,0 +1,156 @@
+"""The model folder: what lies where, and how it is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from quern.errors import FolderError
+from quern.runtime import Graph
+from quern.text import TextCodec
+
+FORMAT = 1
+MANIFEST = "quern.json"
+CODEC = "codec.json"
+WEIGHTS = "weights.safetensors"
+METRICS = "metrics.json"
+CARD = "README.md"
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What ``quern.json`` says of a model.
+
+    Attributes:
+        format: version of the folder's layout.
+        task: which of quern's tasks the model does.
+        settings: the task's settings, as the task itself defines them.
+        labels: what the model tells apart, as the task itself defines it.
+        thresholds: chosen on the dev data.
+        codec: fingerprint of the codec that all graphs were trained with.
+        data: SHA-256 of the training file's bytes, None where it was not a file.
+        precision: "fp32" or "int8".
+        quern: version that wrote the folder.
+    """
+
+    format: int
+    task: str
+    settings: dict[str, Any]
+    labels: list[Any]
+    thresholds: dict[str, float]
+    codec: str
+    data: str | None
+    precision: str
+    quern: str
+
+
+class ModelFolder:
+    """A model folder that has been checked: known format, all parts, one fingerprint."""
+
+    def __init__(self, path: Path) -> None:
+        """Open ``path``.
+
+        Raises:
+            FolderError: no model there, a format or key this quern does not know, or a
+                codec that the manifest does not name.
+        """
+        self.path = path
+        self.manifest = _read_manifest(path)
+        self.codec = TextCodec.load(path / CODEC)
+        if self.codec.fingerprint != self.manifest.codec:
+            raise FolderError(
+                f"{path}: {CODEC} has fingerprint {self.codec.fingerprint[:12]}, "
+                f"{MANIFEST} wants {self.manifest.codec[:12]}; the folder was mixed from two models"
+            )
+
+    def graph(self, name: str, threads: int = 1) -> Graph:
+        """Open one of the folder's graphs.
+
+        Raises:
+            FolderError: the graph is missing, or was trained with another codec.
+        """
+        path = self.path / f"{name}.onnx"
+        graph = Graph(path, threads)
+        if graph.stamp != self.manifest.codec:
+            raise FolderError(
+                f"{path}: trained with codec {(graph.stamp or 'none')[:12]}, "
+                f"the folder holds {self.manifest.codec[:12]}; take both from one training"
+            )
+        return graph
+
+    def size(self) -> int:
+        """Bytes of all that is needed to run the model."""
+        parts = [self.path / MANIFEST, self.path / CODEC, *self.path.glob("*.onnx")]
+        return sum(part.stat().st_size for part in parts)
+
+    def metrics(self) -> dict[str, Any]:
+        """What was measured on this folder, empty where nothing was."""
+        path = self.path / METRICS
+        try:
+            return msgspec.json.decode(path.read_bytes()) if path.exists() else {}
+        except (OSError, msgspec.DecodeError) as error:
+            raise FolderError(f"{path}: cannot be read: {error}") from error
+
+
+def _read_manifest(path: Path) -> Manifest:
+    file = path / MANIFEST
+    if not file.is_file():
+        holds = sorted(p.name for p in path.iterdir())[:5] if path.is_dir() else None
+        found = "no such folder" if holds is None else f"it holds {', '.join(holds) or 'nothing'}"
+        raise FolderError(f"{path}: not a model folder, no {MANIFEST} ({found})")
+    try:
+        raw = msgspec.json.decode(file.read_bytes())
+        known = raw.get("format") if isinstance(raw, dict) else None
+        if known != FORMAT:
+            raise FolderError(
+                f"{file}: format {known!r}, this quern reads {FORMAT}; "
+                "use the version of quern that wrote it, or train again"
+            )
+        return msgspec.convert(raw, Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FolderError(f"{file}: {error}") from error
+
+
+@contextmanager
+def writing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Write a folder whole or not at all: give a temporary sibling, rename it at the end.
+
+    An existing folder is replaced only with ``overwrite``, and only after the new one is
+    whole; on an error the old one stays as it was and nothing half-written is left.
+
+    Raises:
+        FolderError: ``path`` exists and may not be replaced, or the disk refuses.
+    """
+    if path.exists() and not overwrite:
+        raise FolderError(f"{path}: exists already; choose another name or pass --overwrite")
+    if path.exists() and not (path.is_dir() and _replaceable(path)):
+        raise FolderError(f"{path}: is not a model folder, it will not be replaced")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise FolderError(f"{path}: cannot be written: {error.strerror}") from error
+    try:
+        yield temporary
+        os.chmod(temporary, 0o755)
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+            path.rename(old / path.name)
+            temporary.rename(path)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(path)
+    except OSError as error:
+        raise FolderError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replaceable(path: Path) -> bool:
+    return (path / MANIFEST).is_file() or not any(path.iterdir())

@@ -1,0 +1,77 @@
+"""Frozen records: what goes into the tasks and what comes out of them."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Span(msgspec.Struct, frozen=True, order=True):
+    """A slice of the caller's string: ``text[start:end]``, in code points."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Triple(msgspec.Struct, frozen=True):
+    """One fact drawn out of a text, with the places it was read from."""
+
+    subject: Span
+    predicate: str
+    object: Span
+    score: float
+    subject_type: str | None = None
+    object_type: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """The fact as strings, which is what a plain evaluation compares."""
+        return (self.subject.text, self.predicate, self.object.text)
+
+    @property
+    def strict_key(self) -> tuple[int, int, str | None, str, int, int, str | None]:
+        """The fact as places and types, which is what a strict evaluation compares."""
+        s, o = self.subject, self.object
+        return (s.start, s.end, self.subject_type, self.predicate, o.start, o.end, self.object_type)
+
+
+class LabelledTriple(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A triple as a person labelled it; places and types where they are known."""
+
+    subject: str
+    predicate: str
+    object: str
+    subject_start: int | None = None
+    object_start: int | None = None
+    subject_type: str | None = None
+    object_type: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """The fact as strings."""
+        return (self.subject, self.predicate, self.object)
+
+
+class LabelledSpan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A named place in a text, with its type where it is known."""
+
+    text: str
+    start: int
+    type: str | None = None
+    end: int | None = None
+
+
+class TripleExample(msgspec.Struct, frozen=True):
+    """One line of triple data.
+
+    ``complete`` says whether an unlabelled triple is known to be absent; where it is false,
+    training trusts what is labelled more than what is not.
+    ``line`` is the line's number in its file, 0 where it came from elsewhere.
+    """
+
+    text: str
+    triples: tuple[LabelledTriple, ...]
+    complete: bool = True
+    entities: tuple[LabelledSpan, ...] = ()
+    id: str | None = None
+    line: int = 0

@@ -1,0 +1,18 @@
+"""Text in, numbers out, and the way back."""
+
+from quern.text.codec import CodecRules, Encoding, TextCodec, Window
+from quern.text.features import GRAM_SLOTS, SHAPES
+from quern.text.units import han_share, split
+from quern.text.vocabulary import Vocabulary
+
+__all__ = [
+    "GRAM_SLOTS",
+    "SHAPES",
+    "CodecRules",
+    "Encoding",
+    "TextCodec",
+    "Vocabulary",
+    "Window",
+    "han_share",
+    "split",
+]

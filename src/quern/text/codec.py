@@ -1,0 +1,231 @@
+"""The one place where text becomes numbers, and numbers become slices of the text again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from quern.errors import FolderError
+from quern.records import Span
+from quern.text.features import GRAM_SLOTS, grams_of, shape_of
+from quern.text.normalise import normalise
+from quern.text.units import is_han, split
+from quern.text.vocabulary import PAD, Vocabulary
+
+_MEMO_LIMIT = 200_000  # distinct surfaces remembered before starting afresh (about 60 MB)
+RULES = 1  # raise whenever the same text would give other numbers
+
+
+class CodecRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How text is cut and numbered.
+
+    Attributes:
+        min_count: a unit met less often gets no id of its own.
+        max_units: the largest vocabulary.
+        buckets: n-gram hash buckets.
+        window: units per window; longer texts are read in several.
+        overlap: units that neighbouring windows share.
+    """
+
+    min_count: int = 2
+    max_units: int = 30_000
+    buckets: int = 16_384
+    window: int = 256
+    overlap: int = 64
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.overlap < self.window and self.buckets > 1 and self.min_count > 0):
+            raise ValueError("a codec needs 0 <= overlap < window, buckets > 1, min_count > 0")
+
+
+class Encoding(NamedTuple):
+    """A text as units: ``rows`` index the codec's memo, ``starts``/``ends`` the text."""
+
+    text: str
+    rows: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    def __len__(self) -> int:  # type: ignore[override]
+        return len(self.rows)
+
+
+class Window(NamedTuple):
+    """The units ``first … stop - 1`` of an encoding."""
+
+    first: int
+    stop: int
+
+
+class TextCodec:
+    """Characters ↔ units ↔ ids, with every answer in offsets of the caller's own string."""
+
+    def __init__(self, vocabulary: Vocabulary, rules: CodecRules | None = None) -> None:
+        """Build a codec over a fitted vocabulary."""
+        self.vocabulary = vocabulary
+        self.rules = rules or CodecRules()
+        self._forget()
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], rules: CodecRules | None = None) -> TextCodec:
+        """Learn the vocabulary of ``texts``."""
+        rules = rules or CodecRules()
+        units = (normalise(text[a:b])[0] for text in texts for a, b in split(text))
+        return cls(Vocabulary.fit(units, rules.min_count, rules.max_units), rules)
+
+    # -- encoding -----------------------------------------------------------------
+
+    def encode(self, text: str) -> Encoding:
+        """Cut ``text`` into units and look them up; nothing is dropped but white space."""
+        spans = split(text)
+        memo, learn = self._memo, self._learn
+        # `or learn` is safe: row 0 is kept for padding.
+        rows = [memo.get(text[a:b]) or learn(text[a:b]) for a, b in spans]
+        borders = np.array(spans, dtype=np.int64).reshape(-1, 2)
+        return Encoding(text, np.array(rows, dtype=np.int32), borders[:, 0], borders[:, 1])
+
+    def windows(self, encoding: Encoding) -> list[Window]:
+        """Windows of at most ``rules.window`` units that cover all units.
+
+        Neighbours share ``rules.overlap`` units or more; a text without units has no window.
+        """
+        count, size = len(encoding), self.rules.window
+        if count <= size:
+            return [Window(0, count)] if count else []
+        firsts = list(range(0, count - size, size - self.rules.overlap)) + [count - size]
+        return [Window(first, first + size) for first in firsts]
+
+    def arrays(
+        self, parts: Sequence[tuple[Encoding, Window]], length: int
+    ) -> dict[str, NDArray[np.int32]]:
+        """The inputs of a network for a batch of windows, padded to ``length`` units.
+
+        Returns:
+            ``units`` (B, length), ``shapes`` (B, length), ``grams`` (B, length, slots); 0 pads.
+        """
+        rows = np.zeros((len(parts), length), dtype=np.int32)
+        spaced = np.zeros((len(parts), length), dtype=np.int32)
+        for i, (encoding, (first, stop)) in enumerate(parts):
+            rows[i, : stop - first] = encoding.rows[first:stop]
+            starts, ends = encoding.starts, encoding.ends
+            before = ends[first - 1 : stop - 1] if first else np.append(-1, ends[: stop - 1])
+            spaced[i, : stop - first] = starts[first:stop] > before
+        table = self._table[: self._filled]
+        features = table[rows]
+        return {
+            "units": np.ascontiguousarray(features[..., 0]),
+            "shapes": features[..., 1] + spaced,
+            "grams": np.ascontiguousarray(features[..., 2:]),
+        }
+
+    def _learn(self, surface: str) -> int:
+        row = self._filled
+        if row == len(self._table):
+            self._table = np.concatenate([self._table, np.zeros_like(self._table)])
+        unit = normalise(surface)[0]
+        known = unit in self.vocabulary
+        # A known Han character or mark says all by its id; words and strangers get n-grams.
+        bare = known and (is_han(unit) or not unit[0].isalnum())
+        grams = [0] * GRAM_SLOTS if bare else grams_of(unit, self.rules.buckets)
+        self._table[row] = [self.vocabulary.id(unit), shape_of(surface), *grams]
+        self._memo[surface] = row
+        self._filled = row + 1
+        return row
+
+    def trim(self) -> None:
+        """Forget remembered surfaces when there are too many; earlier encodings end with it."""
+        if self._filled > _MEMO_LIMIT:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._memo: dict[str, int] = {}
+        self._table = np.zeros((1024, 2 + GRAM_SLOTS), dtype=np.int32)
+        self._table[0] = PAD
+        self._filled = 1
+
+    # -- the way back -------------------------------------------------------------
+
+    def span(self, encoding: Encoding, first: int, last: int) -> Span:
+        """The slice of the text from unit ``first`` to unit ``last``, both included."""
+        start, end = int(encoding.starts[first]), int(encoding.ends[last])
+        return Span(start, end, encoding.text[start:end])
+
+    def locate(self, encoding: Encoding, start: int, end: int) -> tuple[int, int] | None:
+        """The first and last unit of ``text[start:end]``, None where it cuts through a unit."""
+        first = int(np.searchsorted(encoding.starts, start))
+        last = int(np.searchsorted(encoding.ends, end))
+        fits = (
+            first <= last < len(encoding)
+            and encoding.starts[first] == start
+            and encoding.ends[last] == end
+        )
+        return (first, last) if fits else None
+
+    def occurrences(self, encoding: Encoding, part: str) -> list[tuple[int, int]]:
+        """Every place where ``part`` stands on unit borders, as first and last unit.
+
+        A part that never stands there to the letter is looked for once more with white
+        space at its ends left out and width and case folded.
+        """
+        exact = self._find(encoding, encoding.text, part, None)
+        if exact:
+            return exact
+        folded, origin = normalise(encoding.text)
+        return self._find(encoding, folded, normalise(part.strip())[0], origin)
+
+    def _find(
+        self, encoding: Encoding, haystack: str, needle: str, origin: list[int] | None
+    ) -> list[tuple[int, int]]:
+        places = []
+        at = haystack.find(needle) if needle else -1
+        while at >= 0:
+            end = at + len(needle)
+            a, b = (at, end) if origin is None else (origin[at], origin[end - 1] + 1)
+            place = self.locate(encoding, a, b)
+            if place is not None:
+                places.append(place)
+            at = haystack.find(needle, at + 1)
+        return places
+
+    # -- identity -----------------------------------------------------------------
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all that decides which numbers a text becomes."""
+        return hashlib.sha256(self._payload()).hexdigest()
+
+    def _payload(self) -> bytes:
+        return msgspec.json.encode(
+            {"codec": RULES, "rules": self.rules, "units": self.vocabulary.units}
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the codec as JSON."""
+        path.write_bytes(self._payload())
+
+    @classmethod
+    def load(cls, path: Path) -> TextCodec:
+        """Read a codec back.
+
+        Raises:
+            FolderError: the file is not a codec of this version of the rules.
+        """
+        try:
+            stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
+        except (OSError, msgspec.DecodeError) as error:
+            raise FolderError(f"{path}: not a codec: {error}") from error
+        if stored.codec != RULES:
+            raise FolderError(f"{path}: codec rules {stored.codec}, this quern reads {RULES}")
+        return cls(Vocabulary(stored.units), stored.rules)
+
+
+class _Stored(msgspec.Struct, forbid_unknown_fields=True):
+    codec: int
+    rules: CodecRules
+    units: list[str]

@@ -1,0 +1,52 @@
+"""The units a model knows by name."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from quern.errors import TextError
+
+PAD = 0
+UNKNOWN = 1
+RESERVED = 2  # ids below this are not units
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Vocabulary:
+    """Folded unit ↔ id, most frequent first, ids 0 and 1 kept for padding and the unknown."""
+
+    def __init__(self, units: Iterable[str]) -> None:
+        """Number ``units`` in the order given.
+
+        Raises:
+            TextError: a unit stands twice or is empty.
+        """
+        self.units: tuple[str, ...] = tuple(units)
+        self._ids = {unit: i for i, unit in enumerate(self.units, RESERVED)}
+        if len(self._ids) != len(self.units) or "" in self._ids:
+            raise TextError("a vocabulary needs distinct, non-empty units")
+
+    @classmethod
+    def fit(cls, units: Iterable[str], min_count: int, max_size: int) -> Vocabulary:
+        """Keep the units met ``min_count`` times or more, at most ``max_size`` of them.
+
+        Lone surrogates cannot be written to a file and stay unknown.
+        """
+        counts = Counter(unit for unit in units if not _SURROGATE.search(unit))
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return cls(unit for unit, count in ranked[:max_size] if count >= min_count)
+
+    def __len__(self) -> int:
+        return len(self.units) + RESERVED
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.units)
+
+    def __contains__(self, unit: str) -> bool:
+        return unit in self._ids
+
+    def id(self, unit: str) -> int:
+        """The id of ``unit``, or ``UNKNOWN``."""
+        return self._ids.get(unit, UNKNOWN)

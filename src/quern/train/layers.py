@@ -1,0 +1,207 @@
+"""Building blocks of the networks.
+
+Every block takes sequences of shape (batch, length, dim) with a mask (batch, length, 1) of
+ones over units and zeros over padding, and gives results that do not depend on padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quern.text import SHAPES
+
+
+class Linear(nn.Module):
+    """``x @ weight + bias``, the weight stored as (inputs, outputs).
+
+    torch's own keeps it transposed, which puts a transposition in front of every matrix
+    product of the exported graph and hides the weight from the quantiser.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
+        """Initialise as Glorot and Bengio (2010)."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(inputs, outputs))
+        nn.init.xavier_uniform_(self.weight)
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, inputs) → (…, outputs)."""
+        y = torch.matmul(x, self.weight)
+        return y if self.bias is None else y + self.bias
+
+
+class Dropout(nn.Module):
+    """Dropout with a rate rounded to 1/256, from eight random bytes a draw.
+
+    torch's own draws one number for each component, which on a CPU costs more than the
+    matrix products between which it stands.
+    """
+
+    def __init__(self, rate: float) -> None:
+        """Components are zeroed with probability ``rate`` and the rest scaled up."""
+        super().__init__()
+        self.least = round(rate * 256)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape, unchanged outside training."""
+        if not self.training or not self.least:
+            return x
+        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
+        bytes_ = words.random_(-(2**63), None).view(torch.uint8)[: x.numel()]
+        kept = (bytes_ >= self.least).view(x.shape)
+        return x * (kept.to(x.dtype) * (256 / (256 - self.least)))
+
+
+class UnitEmbedding(nn.Module):
+    """Units → vectors: the unit's own, its n-grams', its shape's and its position's, added."""
+
+    def __init__(self, units: int, buckets: int, gram_dim: int, dim: int, window: int) -> None:
+        """Positions start at zero and are learned, as in the article."""
+        super().__init__()
+        self.unit = nn.Embedding(units, dim)
+        self.gram = nn.Embedding(buckets, gram_dim)
+        self.gram_out = Linear(gram_dim, dim, bias=False)
+        self.shape = nn.Embedding(SHAPES, dim)
+        self.position = nn.Parameter(torch.zeros(window, dim))
+        for table in (self.unit, self.gram, self.shape):
+            nn.init.uniform_(table.weight, -0.05, 0.05)
+        with torch.no_grad():
+            self.gram.weight[0] = 0
+
+    def forward(self, units: Tensor, shapes: Tensor, grams: Tensor) -> Tensor:
+        """(B, T), (B, T), (B, T, slots) → (B, T, dim)."""
+        present = (grams > 0).to(self.gram.weight.dtype).unsqueeze(-1)
+        count = present.sum(2).clamp(min=1)
+        gram = (self.gram(grams) * present).sum(2) / count
+        position = self.position[: units.shape[1]]
+        return self.unit(units) + self.shape(shapes) + self.gram_out(gram) + position
+
+
+def taps(x: Tensor, dilation: int) -> Tensor:
+    """Put x[t - d], x[t] and x[t + d] side by side, zeros beyond the ends: (B, T, 3 dim).
+
+    A convolution written as one matrix product over this keeps its speed in int8, where
+    the runtime's dilated convolution loses it.
+    """
+    length = x.shape[1]
+    wide = F.pad(x, (0, 0, dilation, dilation))
+    left, right = wide[:, :length], wide[:, 2 * dilation :]
+    return torch.cat([left, x, right], dim=-1)
+
+
+class GatedConv(nn.Module):
+    """Dilated gated convolution in residual form: x + (h - x)·σ(g) (Su, 2019)."""
+
+    def __init__(self, dim: int, dilation: int, gate_dropout: float) -> None:
+        """Width 3; the gate's dropout turns a layer off here and there in training."""
+        super().__init__()
+        self.dilation = dilation
+        self.product = Linear(3 * dim, 2 * dim)
+        self.drop = Dropout(gate_dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, dim) → (B, T, dim)."""
+        h, gate = self.product(taps(x, self.dilation)).chunk(2, dim=-1)
+        gate = self.drop(torch.sigmoid(gate))
+        return (x + (h - x) * gate) * mask
+
+
+def attend(qkv: Tensor, mask: Tensor, heads: int) -> Tensor:
+    """Self-attention over projected queries, keys and values, (B, T, 3·width) → (B, T, width)."""
+    batch, length = qkv.shape[0], qkv.shape[1]
+    width = qkv.shape[-1] // 3
+    parts = qkv.reshape(batch, length, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
+    # Padding gets a large negative logit, not minus infinity, which would make NaN of a row
+    # that is all padding.
+    hidden = ((mask - 1) * 1e4).transpose(1, 2).unsqueeze(1).to(parts.dtype)
+    mixed = F.scaled_dot_product_attention(parts[0], parts[1], parts[2], attn_mask=hidden)
+    return mixed.transpose(1, 2).reshape(batch, length, width)
+
+
+class GRUCell(nn.Module):
+    """A gated recurrent unit in matrix form (Cho et al., 2014), unrolled by its caller."""
+
+    def __init__(self, inputs: int, dim: int) -> None:
+        """Reset, update and candidate weights side by side."""
+        super().__init__()
+        self.x = Linear(inputs, 3 * dim)
+        self.h = Linear(dim, 3 * dim)
+
+    def forward(self, projected: Tensor, hidden: Tensor) -> Tensor:
+        """One step: (S, 3 dim) already projected by ``x``, (S, dim) → (S, dim)."""
+        xr, xz, xn = projected.chunk(3, dim=-1)
+        hr, hz, hn = self.h(hidden).chunk(3, dim=-1)
+        reset, update = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
+        return update * hidden + (1 - update) * torch.tanh(xn + reset * hn)
+
+
+class SpanReader(nn.Module):
+    """A span as one vector: vectors at even places between its ends, read both ways.
+
+    The number of places is fixed, so no padding can leak into the recurrence.
+    """
+
+    def __init__(self, dim: int, points: int) -> None:
+        """``points`` places, both ends among them."""
+        super().__init__()
+        self.points = points
+        self.forth = GRUCell(dim, dim)
+        self.back = GRUCell(dim, dim)
+
+    def forward(self, hidden: Tensor, row: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        """Hidden (B, T, dim) and S spans → (S, 2 dim)."""
+        steps = torch.arange(self.points, device=hidden.device)
+        length = (end - start).unsqueeze(1)
+        places = start.unsqueeze(1) + (2 * length * steps + self.points - 1) // (
+            2 * (self.points - 1)
+        )
+        vectors = hidden[row.unsqueeze(1), places]
+        return torch.cat(
+            [
+                self._run(self.forth, vectors, range(self.points)),
+                self._run(self.back, vectors, range(self.points - 1, -1, -1)),
+            ],
+            dim=-1,
+        )
+
+    def _run(self, cell: GRUCell, vectors: Tensor, order: Sequence[int]) -> Tensor:
+        projected = cell.x(vectors)
+        state = torch.zeros_like(vectors[:, 0])
+        for i in order:
+            state = cell(projected[:, i], state)
+        return state
+
+
+class SpanEnds(nn.Module):
+    """A span as its two end vectors."""
+
+    def forward(self, hidden: Tensor, row: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        """Hidden (B, T, dim) and S spans → (S, 2 dim)."""
+        return torch.cat([hidden[row, start], hidden[row, end]], dim=-1)
+
+
+class Encoder(nn.Module):
+    """The shared encoder: embedded units through dilated gated convolutions."""
+
+    def __init__(
+        self, embedding: UnitEmbedding, dim: int, dilations: Sequence[int], dropout: float,
+        gate_dropout: float,
+    ) -> None:
+        """One convolution for each of ``dilations``."""
+        super().__init__()
+        self.embedding = embedding
+        self.drop = Dropout(dropout)
+        self.convolutions = nn.ModuleList(GatedConv(dim, d, gate_dropout) for d in dilations)
+
+    def forward(self, units: Tensor, shapes: Tensor, grams: Tensor) -> tuple[Tensor, Tensor]:
+        """Unit inputs → hidden (B, T, dim) and mask (B, T, 1)."""
+        mask = (units > 0).to(self.embedding.position.dtype).unsqueeze(-1)
+        x = self.drop(self.embedding(units, shapes, grams)) * mask
+        for convolution in self.convolutions:
+            x = convolution(x, mask)
+        return x, mask

@@ -1,0 +1,152 @@
+"""Training items of triples: windows with their triples, sampled subjects, changed ends."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from quern.alignment import AlignedTriple, Label, Problem, UnitSpan, align, in_window, outside
+from quern.records import TripleExample
+from quern.runtime import padded
+from quern.text import Encoding, TextCodec, Window
+from quern.train.triples import TripleNet, triple_loss
+from quern.triples import TripleFitting, object_targets, subject_targets
+
+
+class Item(NamedTuple):
+    """One window of one training text."""
+
+    line: int
+    encoding: Encoding
+    window: Window
+    triples: list[AlignedTriple]
+    absent: float
+
+
+class TripleItems:
+    """The training data of a triple model, as the loop wants it."""
+
+    def __init__(
+        self,
+        examples: Sequence[TripleExample],
+        codec: TextCodec,
+        labels: Sequence[Label],
+        fitting: TripleFitting,
+    ) -> None:
+        """Align all labels; ``problems`` lists what did not fit."""
+        self.codec = codec
+        self.fitting = fitting
+        self.labels = {label: k for k, label in enumerate(labels)}
+        self.items: list[Item] = []
+        self.problems: list[Problem] = []
+        for example in examples:
+            self._add(example)
+        self._ends = self._by_label()
+
+    def _add(self, example: TripleExample) -> None:
+        encoding = self.codec.encode(example.text)
+        windows = self.codec.windows(encoding)
+        triples, problems = align(example, encoding, self.codec, self.fitting.occurrence)
+        self.problems += problems + outside(example, triples, windows)
+        absent = 1.0 if example.complete else self.fitting.absent_weight
+        for window in windows:
+            held = in_window(triples, window)
+            self.items.append(Item(example.line, encoding, window, held, absent))
+
+    def lengths(self) -> list[int]:
+        """Units of every item."""
+        return [item.window.stop - item.window.first for item in self.items]
+
+    def lines(self, items: Sequence[int]) -> list[int]:
+        """Line numbers of some items."""
+        return [self.items[i].line for i in items]
+
+    def collate(self, items: Sequence[int], seed: Sequence[int]) -> dict[str, Tensor]:
+        """Arrays of a batch, with one sampled subject for each text."""
+        rng = np.random.default_rng(seed)
+        batch = [self._augmented(self.items[i], rng) for i in items]
+        length = padded(max(item.window.stop - item.window.first for item in batch))
+        arrays: dict[str, np.ndarray] = dict(
+            self.codec.arrays([(item.encoding, item.window) for item in batch], length)
+        )
+        subjects = [self._subject(item, rng) for item in batch]
+        arrays["start"] = np.array([s for s, _ in subjects], dtype=np.int64)
+        arrays["end"] = np.array([e for _, e in subjects], dtype=np.int64)
+        arrays["subjects"] = np.stack([subject_targets(item.triples, length) for item in batch])
+        arrays["objects"] = np.stack(
+            [
+                object_targets(item.triples, subject, self.labels, length)
+                for item, subject in zip(batch, subjects, strict=True)
+            ]
+        )
+        arrays["absent"] = np.array([item.absent for item in batch], dtype=np.float32)
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def loss(self, net: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The loss of a batch, by its terms."""
+        assert isinstance(net, TripleNet)  # noqa: S101 - narrows the type for mypy
+        return triple_loss(net, batch)
+
+    def _subject(self, item: Item, rng: np.random.Generator) -> UnitSpan:
+        """Draw a start, then an end at or after it, so that wrong pairs are seen too."""
+        starts = sorted({t.subject[0] for t in item.triples})
+        if not starts:
+            # A text without triples teaches that nothing follows from a span drawn at random.
+            start = int(rng.integers(item.window.stop - item.window.first))
+            reach = min(start + 4, item.window.stop - item.window.first - 1)
+            return start, int(rng.integers(start, reach + 1))
+        start = starts[rng.integers(len(starts))]
+        ends = sorted({t.subject[1] for t in item.triples if t.subject[1] >= start})
+        return start, ends[rng.integers(len(ends))]
+
+    # -- augmentation -----------------------------------------------------------------
+
+    def _by_label(self) -> dict[tuple[Label, bool], list[str]]:
+        ends: dict[tuple[Label, bool], dict[str, None]] = defaultdict(dict)
+        for item in self.items:
+            for triple in item.triples:
+                for is_subject, (a, b) in ((True, triple.subject), (False, triple.object)):
+                    first = item.window.first
+                    span = self.codec.span(item.encoding, first + a, first + b)
+                    ends[triple.label, is_subject][span.text] = None
+        return {key: list(texts) for key, texts in ends.items()}
+
+    def _augmented(self, item: Item, rng: np.random.Generator) -> Item:
+        """With probability ``augment``, put another end of the same label in place of one."""
+        if not item.triples or rng.random() >= self.fitting.augment:
+            return item
+        triple = item.triples[rng.integers(len(item.triples))]
+        is_subject = bool(rng.integers(2))
+        a, b = triple.subject if is_subject else triple.object
+        choices = self._ends[triple.label, is_subject]
+        text = choices[rng.integers(len(choices))]
+        return self._replaced(item, (a, b), text) or item
+
+    def _replaced(self, item: Item, place: UnitSpan, text: str) -> Item | None:
+        """``item`` with ``text`` at ``place``; None where that cannot be done cleanly."""
+        a, b = place
+        first, stop = item.window
+        window = self.codec.span(item.encoding, first, stop - 1)
+        span = self.codec.span(item.encoding, first + a, first + b)
+        before = window.text[: span.start - window.start]
+        after = window.text[span.end - window.start :]
+        encoding = self.codec.encode(before + text + after)
+        grown = len(encoding) - (stop - first)
+        spans = (s for t in item.triples for s in (t.subject, t.object))
+        clean = all(s == place or s[1] < a or s[0] > b for s in spans)
+        new = self.codec.locate(encoding, len(before), len(before) + len(text))
+        if not clean or new != (a, b + grown) or len(encoding) > self.codec.rules.window:
+            return None
+
+        def moved(span: UnitSpan) -> UnitSpan:
+            if span == place:
+                return a, b + grown
+            return (span[0] + grown, span[1] + grown) if span[0] > b else span
+
+        triples = [AlignedTriple(moved(s), label, moved(o)) for s, label, o in item.triples]
+        return Item(item.line, encoding, Window(0, len(encoding)), triples, item.absent)

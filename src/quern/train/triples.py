@@ -1,0 +1,257 @@
+"""The network and the loss of triples (Su, "基于DGCNN和概率图的轻量级信息抽取模型", 2019)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from quern.text import TextCodec
+from quern.train.layers import (
+    Encoder,
+    Linear,
+    SpanEnds,
+    SpanReader,
+    UnitEmbedding,
+    attend,
+    taps,
+)
+from quern.triples import TripleSettings
+
+
+class Encoded(NamedTuple):
+    """All that is known of a text before a subject is chosen; scores are logits.
+
+    Attributes:
+        subjects: (B, T, 2), starts and ends.
+        hidden: (B, T, dim).
+        context: (B, T, width), the text's share of what the object step adds up.
+        entities: (B, T, 2), starts and ends of anything that takes part in a triple.
+        relations: (B, labels), presence in the text.
+        mask: (B, T, 1).
+    """
+
+    subjects: Tensor
+    hidden: Tensor
+    context: Tensor
+    entities: Tensor
+    relations: Tensor
+    mask: Tensor
+
+
+class Gate(nn.Module):
+    """Two layers to a logit, as the article's global helpers have them."""
+
+    def __init__(self, dim: int, outputs: int) -> None:
+        """A hidden layer as wide as its input."""
+        super().__init__()
+        self.inner = Linear(dim, dim)
+        self.outer = Linear(dim, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, dim) → (…, outputs)."""
+        return self.outer(torch.relu(self.inner(x)))
+
+
+class SubjectHead(nn.Module):
+    """Self-attention, convolution, and the logits of subject starts and ends."""
+
+    def __init__(self, settings: TripleSettings) -> None:
+        """Without heads, the convolution reads the text alone."""
+        super().__init__()
+        dim, width = settings.dim, settings.heads * settings.head_dim
+        self.heads = settings.heads
+        self.qkv = Linear(dim, 3 * width) if width else None
+        self.convolution = Linear(3 * (dim + width), dim)
+        self.out = Linear(dim, 2)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, dim) → (B, T, 2)."""
+        x = hidden
+        if self.qkv is not None:
+            x = torch.cat([x, attend(self.qkv(x), mask, self.heads) * mask], dim=-1)
+        return self.out(torch.relu(self.convolution(taps(x, 1))))
+
+
+class ObjectHead(nn.Module):
+    """Objects of one subject: a second attention and convolution over text, subject, places.
+
+    The article concatenates three parts (the text, the subject's vector, position embeddings
+    relative to both of its ends) and projects them. A projection of a concatenation is the sum
+    of its parts' projections; written so, the text's share is computed once for a text and
+    not again for each of its subjects.
+    """
+
+    def __init__(self, settings: TripleSettings, labels: int) -> None:
+        """``width`` of the attention's projections and ``dim`` of the convolution's."""
+        super().__init__()
+        dim, attention = settings.dim, settings.heads * settings.head_dim
+        self.heads, self.distance, self.attention = settings.heads, settings.distance, attention
+        points = settings.subject == "points"
+        self.reader = SpanReader(dim, settings.points) if points else SpanEnds()
+        self.text_qkv = Linear(dim, 3 * attention) if attention else None
+        self.text = Linear(3 * dim, dim)
+        total = 3 * attention + dim
+        self.subject = Linear(2 * dim, total, bias=False)
+        places = 2 * settings.distance + 1
+        self.from_start = nn.Parameter(torch.zeros(places, total))
+        self.from_end = nn.Parameter(torch.zeros(places, total))
+        self.mixed = Linear(3 * attention, dim, bias=False) if attention else None
+        self.present = Linear(dim, 1)
+        self.out = Linear(dim, 2 * labels)
+
+    def context(self, hidden: Tensor) -> Tensor:
+        """The text's share: (B, T, dim) → (B, T, 3·attention + dim)."""
+        text = self.text(taps(hidden, 1))
+        if self.text_qkv is None:
+            return text
+        return torch.cat([self.text_qkv(hidden), text], dim=-1)
+
+    def forward(
+        self, encoded: Encoded, row: Tensor, start: Tensor, end: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """S subjects → logits of objects (S, T, labels, 2) and of their presence (S, T, 1)."""
+        length = encoded.hidden.shape[1]
+        place = torch.arange(length, device=row.device).unsqueeze(0)
+        subject = self.reader(encoded.hidden, row, start, end)
+        total = (
+            encoded.context[row]
+            + self.subject(subject).unsqueeze(1)
+            + F.embedding(self._relative(place, start), self.from_start)
+            + F.embedding(self._relative(place, end), self.from_end)
+        )
+        h = total
+        if self.mixed is not None:
+            mask = encoded.mask[row]
+            a = attend(total[..., : 3 * self.attention], mask, self.heads) * mask
+            h = total[..., 3 * self.attention :] + self.mixed(taps(a, 1))
+        h = torch.relu(h)
+        logits = self.out(h)
+        return logits.reshape(row.shape[0], length, -1, 2), self.present(h)
+
+    def _relative(self, place: Tensor, end: Tensor) -> Tensor:
+        return (place - end.unsqueeze(1)).clamp(-self.distance, self.distance) + self.distance
+
+
+class TripleNet(nn.Module):
+    """The whole network; probabilities are products of a tag's and of its helpers'."""
+
+    def __init__(self, settings: TripleSettings, codec: TextCodec, labels: int) -> None:
+        """Sized by the codec's vocabulary and the number of labels."""
+        super().__init__()
+        rules, dim = codec.rules, settings.dim
+        embedding = UnitEmbedding(
+            len(codec.vocabulary), rules.buckets, settings.gram_dim, dim, rules.window + 8
+        )
+        self.encoder = Encoder(
+            embedding, dim, settings.dilations, settings.dropout, settings.gate_dropout
+        )
+        self.entities = Gate(dim, 2)
+        self.relations = Gate(dim, labels)
+        self.subjects = SubjectHead(settings)
+        self.objects = ObjectHead(settings, labels)
+
+    def encode(self, units: Tensor, shapes: Tensor, grams: Tensor) -> Encoded:
+        """Everything before a subject is chosen."""
+        hidden, mask = self.encoder(units, shapes, grams)
+        highest = (hidden - (1 - mask) * 1e4).amax(1)
+        return Encoded(
+            subjects=self.subjects(hidden, mask),
+            hidden=hidden,
+            context=self.objects.context(hidden),
+            entities=self.entities(hidden),
+            relations=self.relations(highest),
+            mask=mask,
+        )
+
+
+def log_subjects(encoded: Encoded) -> Tensor:
+    """Log probabilities of subject starts and ends, (B, T, 2)."""
+    return F.logsigmoid(encoded.subjects.float()) + F.logsigmoid(encoded.entities.float())
+
+
+def log_objects(encoded: Encoded, row: Tensor, logits: Tensor, present: Tensor) -> Tensor:
+    """Log probabilities of object starts and ends, (S, T, labels, 2)."""
+    entities = F.logsigmoid(encoded.entities.float())[row].unsqueeze(2)
+    relations = F.logsigmoid(encoded.relations.float())[row].unsqueeze(1).unsqueeze(-1)
+    here = F.logsigmoid(present.float()).unsqueeze(-1)
+    return F.logsigmoid(logits.float()) + entities + relations + here
+
+
+def cross_entropy(log_p: Tensor, target: Tensor, absent: Tensor) -> Tensor:
+    """Binary cross entropy of log probabilities; what is not labelled weighs ``absent``.
+
+    Works on logarithms, since a product of probabilities underflows where its gradient is
+    needed most.
+    """
+    log_not = torch.log1p(-torch.exp(log_p).clamp(max=1 - 1e-6))
+    return -(target * log_p + absent * (1 - target) * log_not)
+
+
+def triple_loss(net: TripleNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The article's loss: subjects' and objects' cross entropies, 1 : 1.
+
+    Args:
+        net: the network.
+        batch: ``units``, ``shapes``, ``grams``; ``subjects`` (B, T, 2); one sampled subject a
+            text in ``start`` and ``end`` (B,) with its ``objects`` (B, T, labels, 2);
+            ``absent`` (B,), the weight of what is not labelled.
+
+    Returns:
+        The two terms by name; each is a mean over units.
+    """
+    encoded = net.encode(batch["units"], batch["shapes"], batch["grams"])
+    row = torch.arange(len(batch["units"]), device=batch["units"].device)
+    logits, present = net.objects(encoded, row, batch["start"], batch["end"])
+    mask, absent = encoded.mask.float(), batch["absent"]
+    subjects = cross_entropy(log_subjects(encoded), batch["subjects"], absent[:, None, None])
+    objects = cross_entropy(
+        log_objects(encoded, row, logits, present), batch["objects"], absent[:, None, None, None]
+    )
+    count = mask.sum()
+    return {
+        "subjects": (subjects.sum(-1, keepdim=True) * mask).sum() / count,
+        "objects": (objects.sum((2, 3)).unsqueeze(-1) * mask).sum() / count,
+    }
+
+
+class EncoderGraph(nn.Module):
+    """What ``encoder.onnx`` computes."""
+
+    def __init__(self, net: TripleNet) -> None:
+        """Wrap a trained network."""
+        super().__init__()
+        self.net = net
+
+    def forward(self, units: Tensor, shapes: Tensor, grams: Tensor) -> tuple[Tensor, ...]:
+        """Units → subjects' probabilities and all that the object step needs."""
+        encoded = self.net.encode(units, shapes, grams)
+        return (
+            torch.exp(log_subjects(encoded)),
+            encoded.hidden,
+            encoded.context,
+            torch.sigmoid(encoded.entities),
+            torch.sigmoid(encoded.relations),
+            encoded.mask,
+        )
+
+
+class ObjectGraph(nn.Module):
+    """What ``objects.onnx`` computes."""
+
+    def __init__(self, net: TripleNet) -> None:
+        """Wrap a trained network."""
+        super().__init__()
+        self.net = net
+
+    def forward(
+        self, hidden: Tensor, context: Tensor, entities: Tensor, relations: Tensor, mask: Tensor,
+        row: Tensor, start: Tensor, end: Tensor,
+    ) -> Tensor:
+        """Encoded texts and S subjects → (S, T, labels, 2) probabilities."""
+        encoded = Encoded(hidden[..., :0], hidden, context, entities, relations, mask)
+        logits, present = self.net.objects(encoded, row, start, end)
+        gate = entities[row].unsqueeze(2) * torch.sigmoid(present).unsqueeze(-1)
+        return torch.sigmoid(logits) * gate * relations[row].unsqueeze(1).unsqueeze(-1)

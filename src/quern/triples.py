@@ -1,0 +1,310 @@
+"""Triples: settings, targets, decoding, and the model that reads texts.
+
+The model (Su Jianlin, "基于DGCNN和概率图的轻量级信息抽取模型", 2019) factors
+P(s, p, o) = P(s) · P(o, p | s): start and end of subjects are tagged first, then, for each
+subject, start and end of its objects under each predicate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import product
+from typing import Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from quern.alignment import AlignedTriple, Label, Occurrence, UnitSpan
+from quern.records import Span, Triple
+from quern.runtime import Graph, batches, padded
+from quern.text import Encoding, TextCodec, Window
+
+Floats = NDArray[np.float32]
+
+
+class TripleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The network of a triple model; the defaults are the article's, preset ``full``.
+
+    Attributes:
+        dim: width of the hidden vectors.
+        gram_dim: width of the n-gram vectors before they are projected to ``dim``.
+        dilations: one gated convolution of width 3 for each.
+        dropout: share of the embedded units' components dropped in training.
+        gate_dropout: share of the gates dropped in training.
+        heads: heads of the two self-attentions; 0 leaves them out.
+        head_dim: width of a head.
+        subject: a subject as ``points`` vectors at even places read by a bidirectional GRU
+            ("points"), or as its two end vectors ("ends").
+        points: how many places.
+        distance: units after which relative positions are no longer told apart.
+    """
+
+    dim: int = 128
+    gram_dim: int = 32
+    dilations: tuple[int, ...] = (1, 2, 5, 1, 2, 5, 1, 2, 5, 1, 1, 1)
+    dropout: float = 0.25
+    gate_dropout: float = 0.1
+    heads: int = 8
+    head_dim: int = 16
+    subject: Literal["points", "ends"] = "points"
+    points: int = 6
+    distance: int = 64
+
+
+PRESETS: dict[str, TripleSettings] = {
+    "full": TripleSettings(),
+    "fast": TripleSettings(dilations=(1, 2, 5, 1, 2, 5), heads=0, subject="ends", dim=96),
+}
+
+
+class TripleFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How labels are read in training.
+
+    Attributes:
+        occurrence: which place a label without offset means where its string stands more
+            than once.
+        absent_weight: weight of "no triple here" in lines whose labels are not complete.
+        augment: share of texts in which one end of a triple is replaced by another of the
+            same predicate, drawn anew at every step.
+    """
+
+    occurrence: Occurrence = "nearest"
+    absent_weight: float = 0.3
+    augment: float = 0.0
+
+
+class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Least probabilities of starts and ends; the article's until tuned on dev."""
+
+    subject_start: float = 0.5
+    subject_end: float = 0.4
+    object_start: float = 0.5
+    object_end: float = 0.4
+
+
+# -- targets: triples → arrays ----------------------------------------------------
+
+
+def subject_targets(triples: Iterable[AlignedTriple], length: int) -> Floats:
+    """Marks of subject starts and ends, shape (length, 2)."""
+    marks = np.zeros((length, 2), dtype=np.float32)
+    for subject, _, _ in triples:
+        marks[subject[0], 0] = marks[subject[1], 1] = 1
+    return marks
+
+
+def object_targets(
+    triples: Iterable[AlignedTriple], subject: UnitSpan, labels: dict[Label, int], length: int
+) -> Floats:
+    """Marks of the object starts and ends of one subject, shape (length, labels, 2)."""
+    marks = np.zeros((length, len(labels), 2), dtype=np.float32)
+    for found, label, object_ in triples:
+        if found == subject and label in labels:
+            k = labels[label]
+            marks[object_[0], k, 0] = marks[object_[1], k, 1] = 1
+    return marks
+
+
+# -- decoding: arrays → triples -----------------------------------------------------
+
+
+class Scores(NamedTuple):
+    """What the graphs say of one window.
+
+    ``objects`` holds, for each candidate subject, the places whose probability reaches a
+    floor, as (unit, label, probability) of starts and of ends, in the order of the units.
+    """
+
+    subjects: Floats
+    objects: dict[UnitSpan, tuple[list[tuple[int, int, float]], list[tuple[int, int, float]]]]
+
+
+class Found(NamedTuple):
+    """A decoded triple in units of its window."""
+
+    subject: UnitSpan
+    label: int
+    object: UnitSpan
+    score: float
+
+
+def sparse(probabilities: Floats, floor: Thresholds) -> tuple[list, list]:  # type: ignore[type-arg]
+    """Starts and ends in (length, labels, 2) that reach the floor, in the order of the units."""
+    sides = []
+    for side, least in enumerate((floor.object_start, floor.object_end)):
+        plane = probabilities[..., side]
+        units, labels = np.nonzero(plane >= least)
+        values = plane[units, labels]
+        sides.append(list(zip(units.tolist(), labels.tolist(), values.tolist(), strict=True)))
+    return sides[0], sides[1]
+
+
+def decode_subjects(marks: Floats, thresholds: Thresholds) -> list[UnitSpan]:
+    """Pair every start with the nearest end at or after it; ``marks`` has shape (length, 2)."""
+    starts = np.nonzero(marks[:, 0] >= thresholds.subject_start)[0].tolist()
+    if not starts:
+        return []
+    ends = np.nonzero(marks[:, 1] >= thresholds.subject_end)[0].tolist()
+    return [(i, j) for i in starts if (j := next((e for e in ends if e >= i), None)) is not None]
+
+
+def decode(scores: Scores, thresholds: Thresholds) -> list[Found]:
+    """All triples of a window: every subject, each with its objects under every predicate."""
+    found: list[Found] = []
+    for subject in decode_subjects(scores.subjects, thresholds):
+        if subject not in scores.objects:
+            continue
+        starts, ends = scores.objects[subject]
+        sure = float(min(scores.subjects[subject[0], 0], scores.subjects[subject[1], 1]))
+        for unit, label, p_start in starts:
+            if p_start < thresholds.object_start:
+                continue
+            for last, of, p_end in ends:
+                if of == label and last >= unit and p_end >= thresholds.object_end:
+                    score = sure * min(p_start, p_end)
+                    found.append(Found(subject, label, (unit, last), score))
+                    break
+    return found
+
+
+# -- the model ------------------------------------------------------------------------
+
+
+class TripleModel:
+    """Reads triples out of texts with two graphs.
+
+    ``encoder`` takes units and gives all that is known before a subject is chosen;
+    ``objects`` takes that and a batch of subjects, and gives their objects.
+    """
+
+    batch_size = 32  # windows per run
+    chunk = 1024  # texts whose results are held at once
+
+    def __init__(
+        self,
+        codec: TextCodec,
+        labels: Sequence[Label],
+        encoder: Graph,
+        objects: Graph,
+        thresholds: Thresholds,
+    ) -> None:
+        """Put the parts of a model folder together."""
+        self.codec = codec
+        self.labels = tuple(labels)
+        self.thresholds = thresholds
+        self._encoder = encoder
+        self._objects = objects
+
+    def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[list[Triple]]:
+        """Read the triples of every text.
+
+        Long texts are read in overlapping windows, so no part of a text is left out.
+
+        Args:
+            texts: any strings.
+            min_score: leave out triples that score lower.
+
+        Returns:
+            For each text its triples in the order of their subjects; a fact that several
+            places support in the same words appears once for each pair of places.
+        """
+        results: list[list[Triple]] = []
+        for at in range(0, len(texts), self.chunk):
+            self.codec.trim()
+            encodings = [self.codec.encode(text) for text in texts[at : at + self.chunk]]
+            kept: list[dict[tuple[UnitSpan, int, UnitSpan], float]] = [{} for _ in encodings]
+            for i, window, scores in self.scores(encodings, [self.thresholds]):
+                for triple in decode(scores, self.thresholds):
+                    key = _shifted(triple, window.first)
+                    if triple.score >= min_score:
+                        kept[i][key] = max(triple.score, kept[i].get(key, 0.0))
+            results += [
+                [self._triple(encoding, key, score) for key, score in sorted(found.items())]
+                for encoding, found in zip(encodings, kept, strict=True)
+            ]
+        return results
+
+    def scores(
+        self, encodings: Sequence[Encoding], candidates: Sequence[Thresholds]
+    ) -> Iterable[tuple[int, Window, Scores]]:
+        """Run the graphs over texts.
+
+        Args:
+            encodings: the texts.
+            candidates: thresholds that will be tried; subjects of any of them get objects.
+
+        Yields:
+            For every window: the index of its text, the window, and its scores.
+        """
+        floor = lowest(candidates)
+        parts = [
+            (i, encoding, window)
+            for i, encoding in enumerate(encodings)
+            for window in self.codec.windows(encoding)
+        ]
+        lengths = [window.stop - window.first for _, _, window in parts]
+        for group in batches(lengths, self.batch_size):
+            length = padded(lengths[group[-1]])
+            inputs = self.codec.arrays([parts[g][1:] for g in group], length)
+            encoded = self._encoder(inputs)
+            subjects = encoded.pop("subjects")
+            pairs = [
+                sorted({s for t in candidates for s in decode_subjects(subjects[row], t)})
+                for row in range(len(group))
+            ]
+            objects = self._run_objects(encoded, pairs, floor)
+            for row, g in enumerate(group):
+                i, _, window = parts[g]
+                yield i, window, Scores(subjects[row], objects[row])
+
+    def _run_objects(
+        self, encoded: dict[str, Floats], pairs: list[list[UnitSpan]], floor: Thresholds
+    ) -> list[dict]:  # type: ignore[type-arg]
+        flat = [(row, *pair) for row, of_row in enumerate(pairs) for pair in of_row]
+        objects: list[dict] = [{} for _ in pairs]  # type: ignore[type-arg]
+        for at in range(0, len(flat), 2 * self.batch_size):
+            some = flat[at : at + 2 * self.batch_size]
+            index = np.array(some, dtype=np.int64)
+            places = {"row": index[:, 0], "start": index[:, 1], "end": index[:, 2]}
+            probabilities = self._objects({**encoded, **places})["objects"]
+            for (row, start, end), found in zip(some, probabilities, strict=True):
+                objects[row][start, end] = sparse(found, floor)
+        return objects
+
+    def key(self, encoding: Encoding, first: int, found: Found) -> tuple[str, str, str]:
+        """A decoded triple of the window that begins at unit ``first``, as strings."""
+        subject, k, object_ = _shifted(found, first)
+        predicate = self.labels[k].predicate
+        span = self.codec.span
+        return span(encoding, *subject).text, predicate, span(encoding, *object_).text
+
+    def _triple(
+        self, encoding: Encoding, key: tuple[UnitSpan, int, UnitSpan], score: float
+    ) -> Triple:
+        subject, k, object_ = key
+        label = self.labels[k]
+        return Triple(
+            subject=self.codec.span(encoding, *subject),
+            predicate=label.predicate,
+            object=self.codec.span(encoding, *object_),
+            score=score,
+            subject_type=label.subject_type,
+            object_type=label.object_type,
+        )
+
+
+def _shifted(found: Found, by: int) -> tuple[UnitSpan, int, UnitSpan]:
+    (a, b), (c, d) = found.subject, found.object
+    return (a + by, b + by), found.label, (c + by, d + by)
+
+
+def lowest(candidates: Sequence[Thresholds]) -> Thresholds:
+    """The least of each threshold."""
+    return Thresholds(*(min(column) for column in zip(*map(msgspec.structs.astuple, candidates), strict=True)))
+
+
+def grid(step: float = 0.1) -> list[Thresholds]:
+    """Thresholds to choose from on dev: one for both ends of subjects, one for objects."""
+    values = np.arange(0.2, 0.8 + step / 2, step).round(3).tolist()
+    return [Thresholds(s, s, o, o) for s, o in product(values, values)]
