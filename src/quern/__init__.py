@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from quern.tasks import load as load
+    from quern.shipped import load as load
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
-_HOMES = {"load": "quern.tasks"}
+_HOMES = {"load": "quern.shipped"}
 
 
 def __getattr__(name: str) -> Any:

@@ -65,7 +65,9 @@ def scan_triples(path: Path) -> Iterator[TripleExample | BadLine]:
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 yield BadLine(number, str(error))
                 continue
-            triples = tuple(t if isinstance(t, LabelledTriple) else LabelledTriple(*t) for t in row.triples)
+            triples = tuple(
+                t if isinstance(t, LabelledTriple) else LabelledTriple(*t) for t in row.triples
+            )
             empty = next((t for t in triples if not (t.subject and t.predicate and t.object)), None)
             if empty is not None:
                 yield BadLine(number, f"a triple has an empty part: {list(empty.key)}")

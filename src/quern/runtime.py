@@ -35,9 +35,7 @@ class Graph:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         model = source if isinstance(source, bytes) else os.fspath(source)
         try:
-            self._session = ort.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except ort.capi.onnxruntime_pybind11_state.NoSuchFile as error:
             raise FolderError(f"{source}: missing from the model folder") from error
         except (

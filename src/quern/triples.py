@@ -211,7 +211,6 @@ class TripleModel:
         """
         results: list[list[Triple]] = []
         for at in range(0, len(texts), self.chunk):
-            self.codec.trim()
             encodings = [self.codec.encode(text) for text in texts[at : at + self.chunk]]
             kept: list[dict[tuple[UnitSpan, int, UnitSpan], float]] = [{} for _ in encodings]
             for i, window, scores in self.scores(encodings, [self.thresholds]):
@@ -301,7 +300,9 @@ def _shifted(found: Found, by: int) -> tuple[UnitSpan, int, UnitSpan]:
 
 def lowest(candidates: Sequence[Thresholds]) -> Thresholds:
     """The least of each threshold."""
-    return Thresholds(*(min(column) for column in zip(*map(msgspec.structs.astuple, candidates), strict=True)))
+    return Thresholds(
+        *(min(column) for column in zip(*map(msgspec.structs.astuple, candidates), strict=True))
+    )
 
 
 def grid(step: float = 0.1) -> list[Thresholds]:

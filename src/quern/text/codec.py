@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,9 +17,10 @@ from quern.records import Span
 from quern.text.features import GRAM_SLOTS, grams_of, shape_of
 from quern.text.normalise import normalise
 from quern.text.units import is_han, split
-from quern.text.vocabulary import PAD, Vocabulary
+from quern.text.vocabulary import Vocabulary
 
 _MEMO_LIMIT = 200_000  # distinct surfaces remembered before starting afresh (about 60 MB)
+_UNIT, _SHAPE, _GRAMS = 0, 1, 2  # columns of a unit's numbers
 RULES = 1  # raise whenever the same text would give other numbers
 
 
@@ -45,15 +47,24 @@ class CodecRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Encoding(NamedTuple):
-    """A text as units: ``rows`` index the codec's memo, ``starts``/``ends`` the text."""
+    """A text as units, each with its slice of the text and its numbers.
+
+    Attributes:
+        text: the caller's string.
+        starts: (n,), where each unit begins in ``text``.
+        ends: (n,), where it ends.
+        features: (n, 2 + slots), its id, its shape and its n-grams.
+    """
 
     text: str
-    rows: NDArray[np.int32]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
+    features: NDArray[np.int32]
 
-    def __len__(self) -> int:  # type: ignore[override]
-        return len(self.rows)
+    @property
+    def length(self) -> int:
+        """Number of units."""
+        return len(self.starts)
 
 
 class Window(NamedTuple):
@@ -63,6 +74,28 @@ class Window(NamedTuple):
     stop: int
 
 
+class _Memo:
+    """Numbers of the surfaces met so far; row 0 is padding. Several threads may fill it."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, int] = {}
+        self.table = np.zeros((1024, 2 + GRAM_SLOTS), dtype=np.int32)
+        self.filled = 1
+        self._lock = threading.Lock()
+
+    def add(self, surface: str, numbers: Sequence[int]) -> int:
+        with self._lock:
+            row = self.rows.get(surface)
+            if row is None:
+                row = self.filled
+                if row == len(self.table):
+                    self.table = np.concatenate([self.table, np.zeros_like(self.table)])
+                self.table[row] = numbers
+                self.filled = row + 1
+                self.rows[surface] = row
+        return row
+
+
 class TextCodec:
     """Characters ↔ units ↔ ids, with every answer in offsets of the caller's own string."""
 
@@ -70,7 +103,7 @@ class TextCodec:
         """Build a codec over a fitted vocabulary."""
         self.vocabulary = vocabulary
         self.rules = rules or CodecRules()
-        self._forget()
+        self._memo = _Memo()
 
     @classmethod
     def fit(cls, texts: Iterable[str], rules: CodecRules | None = None) -> TextCodec:
@@ -83,22 +116,28 @@ class TextCodec:
 
     def encode(self, text: str) -> Encoding:
         """Cut ``text`` into units and look them up; nothing is dropped but white space."""
+        memo = self._memo
+        if memo.filled > _MEMO_LIMIT:
+            memo = self._memo = _Memo()
         spans = split(text)
-        memo, learn = self._memo, self._learn
+        known, learn = memo.rows, self._learn
         # `or learn` is safe: row 0 is kept for padding.
-        rows = [memo.get(text[a:b]) or learn(text[a:b]) for a, b in spans]
+        rows = [known.get(text[a:b]) or learn(memo, text[a:b]) for a, b in spans]
         borders = np.array(spans, dtype=np.int64).reshape(-1, 2)
-        return Encoding(text, np.array(rows, dtype=np.int32), borders[:, 0], borders[:, 1])
+        starts, ends = borders[:, 0], borders[:, 1]
+        features = memo.table[np.array(rows, dtype=np.int64)]
+        features[:, _SHAPE] += starts > np.append(-1, ends)[:-1]  # white space stands before it
+        return Encoding(text, starts, ends, features)
 
     def windows(self, encoding: Encoding) -> list[Window]:
         """Windows of at most ``rules.window`` units that cover all units.
 
         Neighbours share ``rules.overlap`` units or more; a text without units has no window.
         """
-        count, size = len(encoding), self.rules.window
+        count, size = encoding.length, self.rules.window
         if count <= size:
             return [Window(0, count)] if count else []
-        firsts = list(range(0, count - size, size - self.rules.overlap)) + [count - size]
+        firsts = [*range(0, count - size, size - self.rules.overlap), count - size]
         return [Window(first, first + size) for first in firsts]
 
     def arrays(
@@ -109,45 +148,22 @@ class TextCodec:
         Returns:
             ``units`` (B, length), ``shapes`` (B, length), ``grams`` (B, length, slots); 0 pads.
         """
-        rows = np.zeros((len(parts), length), dtype=np.int32)
-        spaced = np.zeros((len(parts), length), dtype=np.int32)
+        features = np.zeros((len(parts), length, 2 + GRAM_SLOTS), dtype=np.int32)
         for i, (encoding, (first, stop)) in enumerate(parts):
-            rows[i, : stop - first] = encoding.rows[first:stop]
-            starts, ends = encoding.starts, encoding.ends
-            before = ends[first - 1 : stop - 1] if first else np.append(-1, ends[: stop - 1])
-            spaced[i, : stop - first] = starts[first:stop] > before
-        table = self._table[: self._filled]
-        features = table[rows]
+            features[i, : stop - first] = encoding.features[first:stop]
         return {
-            "units": np.ascontiguousarray(features[..., 0]),
-            "shapes": features[..., 1] + spaced,
-            "grams": np.ascontiguousarray(features[..., 2:]),
+            "units": np.ascontiguousarray(features[..., _UNIT]),
+            "shapes": np.ascontiguousarray(features[..., _SHAPE]),
+            "grams": np.ascontiguousarray(features[..., _GRAMS:]),
         }
 
-    def _learn(self, surface: str) -> int:
-        row = self._filled
-        if row == len(self._table):
-            self._table = np.concatenate([self._table, np.zeros_like(self._table)])
+    def _learn(self, memo: _Memo, surface: str) -> int:
         unit = normalise(surface)[0]
         known = unit in self.vocabulary
         # A known Han character or mark says all by its id; words and strangers get n-grams.
         bare = known and (is_han(unit) or not unit[0].isalnum())
         grams = [0] * GRAM_SLOTS if bare else grams_of(unit, self.rules.buckets)
-        self._table[row] = [self.vocabulary.id(unit), shape_of(surface), *grams]
-        self._memo[surface] = row
-        self._filled = row + 1
-        return row
-
-    def trim(self) -> None:
-        """Forget remembered surfaces when there are too many; earlier encodings end with it."""
-        if self._filled > _MEMO_LIMIT:
-            self._forget()
-
-    def _forget(self) -> None:
-        self._memo: dict[str, int] = {}
-        self._table = np.zeros((1024, 2 + GRAM_SLOTS), dtype=np.int32)
-        self._table[0] = PAD
-        self._filled = 1
+        return memo.add(surface, [self.vocabulary.id(unit), shape_of(surface), *grams])
 
     # -- the way back -------------------------------------------------------------
 
@@ -161,7 +177,7 @@ class TextCodec:
         first = int(np.searchsorted(encoding.starts, start))
         last = int(np.searchsorted(encoding.ends, end))
         fits = (
-            first <= last < len(encoding)
+            first <= last < encoding.length
             and encoding.starts[first] == start
             and encoding.ends[last] == end
         )

@@ -116,9 +116,7 @@ def _quiet():  # type: ignore[no-untyped-def]
         logging.disable(level)
 
 
-def parity(
-    module: nn.Module, graph: Graph, inputs: Mapping[str, torch.Tensor]
-) -> float:
+def parity(module: nn.Module, graph: Graph, inputs: Mapping[str, torch.Tensor]) -> float:
     """Largest difference between torch's outputs and the graph's on ``inputs``.
 
     Raises:

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-import quern
-from quern import evaluation, folder
+from quern import __version__, evaluation, folder
 from quern.alignment import Label
 from quern.errors import DataError
 from quern.records import TripleExample
 from quern.runtime import Graph
+from quern.tasks import load
 from quern.text import CodecRules, TextCodec
 from quern.train.checkpoint import Checkpoint
 from quern.train.export import ExportedGraph, export, parity
@@ -101,7 +101,7 @@ class TripleTraining:
                 codec=self.codec.fingerprint,
                 data=data,
                 precision="fp32",
-                quern=quern.__version__,
+                quern=__version__,
             )
             (temporary / folder.MANIFEST).write_bytes(msgspec.json.encode(manifest))
             metrics = self._measure(temporary)
@@ -111,7 +111,7 @@ class TripleTraining:
         return metrics
 
     def _measure(self, path: Path) -> dict[str, Any]:
-        model = quern.load(path)
+        model = load(path)
         return {"dev": evaluation.score(model, self.dev).figures(), "lines": len(self.dev)}
 
 
@@ -128,7 +128,9 @@ def _export(net: TripleNet, codec: TextCodec) -> tuple[ExportedGraph, ExportedGr
     inputs = {
         "units": units.int(),
         "shapes": torch.randint(1, 27, (batch, length), generator=generator).int(),
-        "grams": torch.randint(0, codec.rules.buckets, (batch, length, 8), generator=generator).int(),
+        "grams": torch.randint(
+            0, codec.rules.buckets, (batch, length, 8), generator=generator
+        ).int(),
     }
     axes = {name: {0: "batch", 1: "length"} for name in inputs}
     names = ["subjects", "hidden", "context", "entities", "relations", "mask"]
@@ -140,8 +142,12 @@ def _export(net: TripleNet, codec: TextCodec) -> tuple[ExportedGraph, ExportedGr
     later["start"] = torch.tensor([0, 3, 2, 1, 5])
     later["end"] = torch.tensor([4, 3, 8, 2, 15])
     wide = {name: {0: "batch", 1: "length"} for name in ("hidden", "context", "entities", "mask")}
-    axes = wide | {"relations": {0: "batch"}} | {n: {0: "subjects"} for n in ("row", "start", "end")}
-    objects = export(ObjectGraph(net), later, ["objects"], {n: axes[n] for n in later}, codec.fingerprint)
+    axes = (
+        wide | {"relations": {0: "batch"}} | {n: {0: "subjects"} for n in ("row", "start", "end")}
+    )
+    objects = export(
+        ObjectGraph(net), later, ["objects"], {n: axes[n] for n in later}, codec.fingerprint
+    )
     weights = _arrays({name: p.detach() for name, p in net.named_parameters()})
     parity(EncoderGraph(net), Graph(encoder.refill(weights)), inputs)
     parity(ObjectGraph(net), Graph(objects.refill(weights)), later)

@@ -7,12 +7,15 @@ ones over units and zeros over padding, and gives results that do not depend on 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quern.text import SHAPES
+
+_AS_IS = nullcontext()
 
 
 class Linear(nn.Module):
@@ -32,7 +35,8 @@ class Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(…, inputs) → (…, outputs)."""
         y = torch.matmul(x, self.weight)
-        return y if self.bias is None else y + self.bias
+        # The product may be bfloat16; a float32 bias would widen all that follows.
+        return y if self.bias is None else y + self.bias.to(y.dtype)
 
 
 class Dropout(nn.Module):
@@ -119,7 +123,11 @@ def attend(qkv: Tensor, mask: Tensor, heads: int) -> Tensor:
     # Padding gets a large negative logit, not minus infinity, which would make NaN of a row
     # that is all padding.
     hidden = ((mask - 1) * 1e4).transpose(1, 2).unsqueeze(1).to(parts.dtype)
-    mixed = F.scaled_dot_product_attention(parts[0], parts[1], parts[2], attn_mask=hidden)
+    # In bfloat16 the fused attention is slower than in float32 for heads this narrow.
+    with torch.autocast("cpu", enabled=False) if torch.is_autocast_enabled("cpu") else _AS_IS:
+        mixed = F.scaled_dot_product_attention(
+            parts[0].float(), parts[1].float(), parts[2].float(), attn_mask=hidden.float()
+        )
     return mixed.transpose(1, 2).reshape(batch, length, width)
 
 
@@ -189,7 +197,11 @@ class Encoder(nn.Module):
     """The shared encoder: embedded units through dilated gated convolutions."""
 
     def __init__(
-        self, embedding: UnitEmbedding, dim: int, dilations: Sequence[int], dropout: float,
+        self,
+        embedding: UnitEmbedding,
+        dim: int,
+        dilations: Sequence[int],
+        dropout: float,
         gate_dropout: float,
     ) -> None:
         """One convolution for each of ``dilations``."""
@@ -200,8 +212,11 @@ class Encoder(nn.Module):
 
     def forward(self, units: Tensor, shapes: Tensor, grams: Tensor) -> tuple[Tensor, Tensor]:
         """Unit inputs → hidden (B, T, dim) and mask (B, T, 1)."""
-        mask = (units > 0).to(self.embedding.position.dtype).unsqueeze(-1)
-        x = self.drop(self.embedding(units, shapes, grams)) * mask
+        x = self.embedding(units, shapes, grams)
+        if torch.is_autocast_enabled("cpu"):
+            x = x.to(torch.get_autocast_dtype("cpu"))
+        mask = (units > 0).to(x.dtype).unsqueeze(-1)
+        x = self.drop(x) * mask
         for convolution in self.convolutions:
             x = convolution(x, mask)
         return x, mask

@@ -159,7 +159,12 @@ class Trainer:
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value / len(order)
             yield Step(
-                state.stage, state.epoch, number, len(order), losses, len(batch),
+                state.stage,
+                state.epoch,
+                number,
+                len(order),
+                losses,
+                len(batch),
                 time.perf_counter() - start,
             )
         seconds = time.perf_counter() - began
@@ -248,7 +253,9 @@ class Trainer:
         """Go on from a checkpoint as if nothing had happened."""
         tensors, self.state = checkpoint.load()
         part = {
-            prefix: {n[len(prefix) + 1 :]: t for n, t in tensors.items() if n.startswith(f"{prefix}.")}
+            prefix: {
+                n[len(prefix) + 1 :]: t for n, t in tensors.items() if n.startswith(f"{prefix}.")
+            }
             for prefix in ("net", "average", "best", "adam")
         }
         self._set(part["net"])

@@ -136,11 +136,11 @@ class TripleItems:
         before = window.text[: span.start - window.start]
         after = window.text[span.end - window.start :]
         encoding = self.codec.encode(before + text + after)
-        grown = len(encoding) - (stop - first)
+        grown = encoding.length - (stop - first)
         spans = (s for t in item.triples for s in (t.subject, t.object))
         clean = all(s == place or s[1] < a or s[0] > b for s in spans)
         new = self.codec.locate(encoding, len(before), len(before) + len(text))
-        if not clean or new != (a, b + grown) or len(encoding) > self.codec.rules.window:
+        if not clean or new != (a, b + grown) or encoding.length > self.codec.rules.window:
             return None
 
         def moved(span: UnitSpan) -> UnitSpan:
@@ -149,4 +149,4 @@ class TripleItems:
             return (span[0] + grown, span[1] + grown) if span[0] > b else span
 
         triples = [AlignedTriple(moved(s), label, moved(o)) for s, label, o in item.triples]
-        return Item(item.line, encoding, Window(0, len(encoding)), triples, item.absent)
+        return Item(item.line, encoding, Window(0, encoding.length), triples, item.absent)

@@ -119,8 +119,8 @@ class ObjectHead(nn.Module):
         total = (
             encoded.context[row]
             + self.subject(subject).unsqueeze(1)
-            + F.embedding(self._relative(place, start), self.from_start)
-            + F.embedding(self._relative(place, end), self.from_end)
+            + F.embedding(self._relative(place, start), self.from_start.to(subject.dtype))
+            + F.embedding(self._relative(place, end), self.from_end.to(subject.dtype))
         )
         h = total
         if self.mixed is not None:
@@ -228,11 +228,13 @@ class EncoderGraph(nn.Module):
     def forward(self, units: Tensor, shapes: Tensor, grams: Tensor) -> tuple[Tensor, ...]:
         """Units → subjects' probabilities and all that the object step needs."""
         encoded = self.net.encode(units, shapes, grams)
+        # Every probability has the entities' as a factor or is multiplied here, so nothing
+        # can be found in the padding.
         return (
-            torch.exp(log_subjects(encoded)),
+            torch.exp(log_subjects(encoded)) * encoded.mask,
             encoded.hidden,
             encoded.context,
-            torch.sigmoid(encoded.entities),
+            torch.sigmoid(encoded.entities) * encoded.mask,
             torch.sigmoid(encoded.relations),
             encoded.mask,
         )
@@ -247,8 +249,15 @@ class ObjectGraph(nn.Module):
         self.net = net
 
     def forward(
-        self, hidden: Tensor, context: Tensor, entities: Tensor, relations: Tensor, mask: Tensor,
-        row: Tensor, start: Tensor, end: Tensor,
+        self,
+        hidden: Tensor,
+        context: Tensor,
+        entities: Tensor,
+        relations: Tensor,
+        mask: Tensor,
+        row: Tensor,
+        start: Tensor,
+        end: Tensor,
     ) -> Tensor:
         """Encoded texts and S subjects → (S, T, labels, 2) probabilities."""
         encoded = Encoded(hidden[..., :0], hidden, context, entities, relations, mask)

@@ -1,0 +1,6 @@
+"""``python -m quern.cli``."""
+
+from quern.cli import main
+
+if __name__ == "__main__":
+    main()

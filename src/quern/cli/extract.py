@@ -1,0 +1,162 @@
+"""``quern extract``: facts out of texts."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import click
+import msgspec
+
+from quern.cli.console import columns, note, progress
+from quern.data import Document, documents, open_bytes
+from quern.shipped import Reading, TripleReader
+
+_CHUNK = 256  # texts read before their results are written
+
+Form = Literal["table", "jsonl"]
+Kind = Literal["txt", "jsonl"]
+
+
+class _Source(NamedTuple):
+    """A text to read and the file it stands in."""
+
+    file: str
+    document: Document
+
+
+@click.command("extract")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--model", help="A model folder, or the name of a model that ships with quern.")
+@click.option(
+    "--preset",
+    type=click.Choice(["full", "fast"]),
+    default="full",
+    show_default=True,
+    help="Which of the shipped models to take where --model is not given.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "jsonl"]),
+    help="A table to look at, or one JSON object for each text. "
+    "[default: table on a terminal, else jsonl]",
+)
+@click.option(
+    "--input",
+    "kind",
+    type=click.Choice(["txt", "jsonl"]),
+    help='How to read the input: a text a line, or JSON lines with a "text". '
+    "[default: by each file's name; txt for standard input]",
+)
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Leave out facts that score lower.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Chunks of texts worked on at the same time.",
+)
+def command(
+    files: tuple[Path, ...],
+    model: str | None,
+    preset: Literal["full", "fast"],
+    form: Form | None,
+    kind: Kind | None,
+    min_score: float,
+    threads: int,
+) -> None:
+    """Read facts out of FILES, or out of standard input.
+
+    A .txt file holds a text on each line, a .jsonl file an object with a "text" (and perhaps
+    an "id"); either may be gzipped. Every text gets one line of JSON, in the order of the
+    input, whether facts were found or not, with offsets into the text as it was given. Texts
+    of any length are read whole. Without --model, each text is read by the model that ships
+    for its script.
+
+    \b
+    Examples:
+      quern extract notes.txt
+      quern extract --model my-model --format jsonl < notes.txt > facts.jsonl
+      zcat notes.jsonl.gz | quern extract --input jsonl --min-score 0.7
+    """
+    reader = TripleReader(model, preset)
+    write = _write_jsonl if _form(form) == "jsonl" else _write_table
+
+    def read(chunk: list[_Source]) -> list[tuple[_Source, Reading]]:
+        readings = reader([source.document.text for source in chunk], min_score)
+        return list(zip(chunk, readings, strict=True))
+
+    texts = facts = 0
+    with progress("reading", None, "texts") as advance, ThreadPoolExecutor(threads) as pool:
+        for chunk in _in_order(pool, read, _chunks(_sources(files, kind)), threads):
+            write(chunk)
+            texts += len(chunk)
+            facts += sum(len(reading.triples) for _, reading in chunk)
+            advance(len(chunk))
+    note(f"{texts:,} texts, {facts:,} facts")
+
+
+def _form(form: Form | None) -> Form:
+    return form or ("table" if sys.stdout.isatty() else "jsonl")
+
+
+def _sources(files: tuple[Path, ...], kind: Kind | None) -> Iterator[_Source]:
+    if not files or files == (Path("-"),):
+        stdin = click.get_binary_stream("stdin")
+        for document in documents(stdin, kind or "txt", "standard input"):
+            yield _Source("-", document)
+    for file in files:
+        if file == Path("-"):
+            continue
+        guessed: Kind = "jsonl" if ".jsonl" in file.suffixes[-2:] else "txt"
+        with open_bytes(file) as stream:
+            for document in documents(stream, kind or guessed, str(file)):
+                yield _Source(str(file), document)
+
+
+def _chunks(sources: Iterator[_Source]) -> Iterator[list[_Source]]:
+    while chunk := list(islice(sources, _CHUNK)):
+        yield chunk
+
+
+def _in_order(pool: ThreadPoolExecutor, work: Any, chunks: Iterable[Any], ahead: int) -> Iterator:  # type: ignore[type-arg]
+    """Results of ``work`` in the order of ``chunks``, at most ``ahead`` under way."""
+    waiting: deque[Future[Any]] = deque()
+    for chunk in chunks:
+        waiting.append(pool.submit(work, chunk))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _write_jsonl(chunk: list[tuple[_Source, Reading]]) -> None:
+    encode = msgspec.json.Encoder().encode
+    out = click.get_binary_stream("stdout")
+    for (file, document), (model, triples) in chunk:
+        head: dict[str, Any] = {"file": file, "line": document.line}
+        if document.id is not None:
+            head["id"] = document.id
+        row = {**head, "text": document.text, "model": model, "triples": triples}
+        out.write(encode(row) + b"\n")
+    out.flush()
+
+
+def _write_table(chunk: list[tuple[_Source, Reading]]) -> None:
+    rows = [
+        [f"{file}:{document.line}", t.subject.text, t.predicate, t.object.text, f"{t.score:.2f}"]
+        for (file, document), (_, triples) in chunk
+        for t in triples
+    ]
+    columns(rows, ["where", "subject", "predicate", "object", "score"])

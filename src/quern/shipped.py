@@ -1,0 +1,96 @@
+"""The models that come with quern, by name and by the script of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from quern.errors import FolderError
+from quern.folder import MANIFEST
+from quern.records import Triple
+from quern.tasks import load as open_folder
+from quern.text import han_share
+from quern.triples import TripleModel
+
+HOME = Path(__file__).parent / "models"
+_MOSTLY_HAN = 0.2  # a Chinese text may be full of Latin names and digits
+
+Language = Literal["zh", "en"]
+Preset = Literal["full", "fast"]
+
+
+def names() -> list[str]:
+    """Names of the shipped models."""
+    return sorted(folder.parent.name for folder in HOME.glob(f"*/{MANIFEST}"))
+
+
+def find(model: str | Path) -> Path:
+    """The folder of a model given by path or by the name of a shipped one.
+
+    Raises:
+        FolderError: neither a folder nor a known name.
+    """
+    path = Path(model)
+    if path.exists() or str(model) not in names():
+        if not path.exists():
+            raise FolderError(
+                f"{model}: no such folder, and no model of that name ships with quern; "
+                f"shipped: {', '.join(names()) or 'none'}"
+            )
+        return path
+    return HOME / str(model)
+
+
+def language(text: str) -> Language:
+    """The language a text is taken for, by the script of its units."""
+    return "zh" if han_share(text) >= _MOSTLY_HAN else "en"
+
+
+def load(model: str | Path, *, threads: int = 1) -> TripleModel:
+    """Open a model folder, or a shipped model by its name.
+
+    Args:
+        model: path of a folder, or a name such as ``zh-triples``.
+        threads: threads for each run of a graph; more workers serve better than more threads.
+
+    Raises:
+        FolderError: it is not a model folder, or one this quern cannot read.
+    """
+    return open_folder(find(model), threads=threads)
+
+
+class Reading(NamedTuple):
+    """The facts of one text and the model that read them."""
+
+    model: str
+    triples: list[Triple]
+
+
+class TripleReader:
+    """Reads triples with one model, or with the shipped one that fits each text's script."""
+
+    def __init__(self, model: str | Path | None = None, preset: Preset = "full") -> None:
+        """Open ``model``; without one, the shipped models are opened as texts need them."""
+        self._suffix = "-triples" if preset == "full" else "-triples-fast"
+        self._models: dict[str, TripleModel] = {}
+        self._only = None if model is None else str(model)
+        if self._only is not None:
+            self._models[self._only] = load(self._only)
+
+    def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[Reading]:
+        """Read the triples of every text; see ``TripleModel``."""
+        chosen = [self._only or language(text) + self._suffix for text in texts]
+        readings: dict[int, Reading] = {}
+        for name in dict.fromkeys(chosen):
+            indices = [i for i, of in enumerate(chosen) if of == name]
+            found = self._model(name)([texts[i] for i in indices], min_score)
+            for i, triples in zip(indices, found, strict=True):
+                readings[i] = Reading(name, triples)
+        return [readings[i] for i in range(len(texts))]
+
+    def _model(self, name: str) -> TripleModel:
+        model = self._models.get(name)
+        if model is None:
+            model = self._models[name] = load(name)
+        return model
