@@ -22,6 +22,7 @@ _TEMPLATES: list[tuple[str, list[tuple[str, str, str]]]] = [
     ("{P}, father of {Q}, lives in {c}.", [("Q", "father", "P"), ("P", "lives in", "c")]),
     ("It rained in {c} all day.", []),
 ]
+_WEATHER = ["昨天北陵下了一场大雨。", "It rained in Norden all day. "]
 
 
 def corpus(count: int, seed: int = 0) -> list[TripleExample]:
@@ -37,4 +38,5 @@ def _sentence(rng: random.Random, line: int) -> TripleExample:
     names = {"p": p, "q": q, "P": capital_p, "Q": capital_q}
     names |= {"c": rng.choice(_CITIES), "f": rng.choice(_FIRMS)}
     triples = tuple(LabelledTriple(names[s], r, names[o]) for s, r, o in facts)
-    return TripleExample(template.format(**names), triples, line=line)
+    weather = "".join(rng.choice(_WEATHER) for _ in range(rng.choice((0, 0, 1, 3))))
+    return TripleExample(weather + template.format(**names), triples, line=line)

@@ -46,7 +46,7 @@ LAYERS = (
     Layer(("text",)),
     Layer(("alignment", "data", "folder", "index", "metrics", "migrations", "runtime", "store")),
     Layer(("links", "ranks", "sentences", "titles", "triples"), sideways=False),
-    Layer(("evaluation", "graphs", "reader", "tasks")),
+    Layer(("bench", "card", "doctor", "evaluation", "graphs", "reader", "shipped", "tasks")),
     Layer(EXTRAS, sideways=False),
     Layer(("__main__", "cli")),
 )

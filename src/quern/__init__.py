@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quern.shipped import load as load
+    from quern.train.fit import fit as fit
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "fit", "load"]
 
-_HOMES = {"load": "quern.shipped"}
+_HOMES = {"fit": "quern.train.fit", "load": "quern.shipped"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, cast
 
 import msgspec
 
@@ -27,6 +27,7 @@ class _TripleLine(msgspec.Struct):
     text: str
     triples: list[tuple[str, str, str] | LabelledTriple]
     complete: bool = True
+    predicates: list[str] | None = None
     entities: list[LabelledSpan] = []
     id: str | int | None = None
 
@@ -42,7 +43,7 @@ def open_bytes(path: Path) -> IO[bytes]:
     """
     try:
         if path.suffix == ".gz":
-            return gzip.open(path, "rb")
+            return cast("IO[bytes]", gzip.open(path, "rb"))
         return path.open("rb")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
@@ -65,15 +66,30 @@ def scan_triples(path: Path) -> Iterator[TripleExample | BadLine]:
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 yield BadLine(number, str(error))
                 continue
-            triples = tuple(
-                t if isinstance(t, LabelledTriple) else LabelledTriple(*t) for t in row.triples
+            try:
+                yield _example(row, number)
+            except ValueError as error:
+                yield BadLine(number, str(error))
+
+
+def _example(row: _TripleLine, number: int) -> TripleExample:
+    triples = tuple(t if isinstance(t, LabelledTriple) else LabelledTriple(*t) for t in row.triples)
+    for triple in triples:
+        if not (triple.subject and triple.predicate and triple.object):
+            raise ValueError(f"a triple has an empty part: {list(triple.key)}")
+        if row.predicates is not None and triple.predicate not in row.predicates:
+            raise ValueError(
+                f"a triple's predicate '{triple.predicate}' is not in this line's \"predicates\""
             )
-            empty = next((t for t in triples if not (t.subject and t.predicate and t.object)), None)
-            if empty is not None:
-                yield BadLine(number, f"a triple has an empty part: {list(empty.key)}")
-                continue
-            name = None if row.id is None else str(row.id)
-            yield TripleExample(row.text, triples, row.complete, tuple(row.entities), name, number)
+    return TripleExample(
+        text=row.text,
+        triples=triples,
+        complete=row.complete,
+        predicates=None if row.predicates is None else tuple(row.predicates),
+        entities=tuple(row.entities),
+        id=None if row.id is None else str(row.id),
+        line=number,
+    )
 
 
 def read_triples(path: Path) -> list[TripleExample]:

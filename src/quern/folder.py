@@ -22,6 +22,23 @@ CODEC = "codec.json"
 WEIGHTS = "weights.safetensors"
 METRICS = "metrics.json"
 CARD = "README.md"
+CURVES = "curves.png"
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What only the person who trains a model can say of it; it goes into the model card.
+
+    Attributes:
+        name: what the model is called.
+        data_name: what it was trained on.
+        licence: under which the data stands, and what that asks of users.
+        limits: what the model should not be used for.
+    """
+
+    name: str = ""
+    data_name: str = ""
+    licence: str = ""
+    limits: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,6 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         data: SHA-256 of the training file's bytes, None where it was not a file.
         precision: "fp32" or "int8".
         quern: version that wrote the folder.
+        about: what its maker says of it.
     """
 
     format: int
@@ -48,6 +66,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: str | None
     precision: str
     quern: str
+    about: About = About()
 
 
 class ModelFolder:
@@ -115,6 +134,11 @@ def _read_manifest(path: Path) -> Manifest:
         return msgspec.convert(raw, Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise FolderError(f"{file}: {error}") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a record as indented JSON."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
 @contextmanager

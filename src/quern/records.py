@@ -64,14 +64,22 @@ class LabelledSpan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TripleExample(msgspec.Struct, frozen=True):
     """One line of triple data.
 
-    ``complete`` says whether an unlabelled triple is known to be absent; where it is false,
-    training trusts what is labelled more than what is not.
-    ``line`` is the line's number in its file, 0 where it came from elsewhere.
+    Attributes:
+        text: what was read.
+        triples: what was found in it.
+        complete: whether a triple that is not labelled is known to be absent; where it is
+            false, training trusts what is labelled more than what is not.
+        predicates: what was looked for, where that is less than everything; any other
+            predicate is unknown in this text rather than absent.
+        entities: named places, where they are labelled too.
+        id: the caller's name for the text.
+        line: its line in its file, 0 where it came from elsewhere.
     """
 
     text: str
     triples: tuple[LabelledTriple, ...]
     complete: bool = True
+    predicates: tuple[str, ...] | None = None
     entities: tuple[LabelledSpan, ...] = ()
     id: str | None = None
     line: int = 0

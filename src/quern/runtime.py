@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -16,6 +17,14 @@ STAMP = "quern.codec"  # metadata key under which a graph carries its codec's fi
 _MULTIPLE = 8
 
 Arrays = Mapping[str, NDArray[np.generic]]
+Results = dict[str, NDArray[np.float32]]
+
+
+class Runs(Protocol):
+    """Anything that can be run like a graph."""
+
+    def __call__(self, inputs: Arrays) -> Results:
+        """Outputs by name."""
 
 
 class Graph:
@@ -37,7 +46,7 @@ class Graph:
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except ort.capi.onnxruntime_pybind11_state.NoSuchFile as error:
-            raise FolderError(f"{source}: missing from the model folder") from error
+            raise FolderError(f"{source!s}: missing from the model folder") from error
         except (
             ort.capi.onnxruntime_pybind11_state.Fail,
             ort.capi.onnxruntime_pybind11_state.InvalidProtobuf,
@@ -54,7 +63,7 @@ class Graph:
         found = self._session.get_modelmeta().custom_metadata_map.get(STAMP)
         return None if found is None else str(found)
 
-    def __call__(self, inputs: Arrays) -> dict[str, NDArray[np.float32]]:
+    def __call__(self, inputs: Arrays) -> Results:
         """Run the graph; outputs by name."""
         return dict(zip(self.outputs, self._session.run(None, dict(inputs)), strict=True))
 

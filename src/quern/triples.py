@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quern.alignment import AlignedTriple, Label, Occurrence, UnitSpan
-from quern.records import Span, Triple
-from quern.runtime import Graph, batches, padded
+from quern.records import Triple
+from quern.runtime import Runs, batches, padded
 from quern.text import Encoding, TextCodec, Window
 
 Floats = NDArray[np.float32]
@@ -64,7 +64,8 @@ class TripleFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         occurrence: which place a label without offset means where its string stands more
             than once.
-        absent_weight: weight of "no triple here" in lines whose labels are not complete.
+        absent_weight: weight of "no triple here" in lines whose labels are not complete, and
+            of "no subject here" in lines for which not every predicate was looked for.
         augment: share of texts in which one end of a triple is replaced by another of the
             same predicate, drawn anew at every step.
     """
@@ -185,8 +186,8 @@ class TripleModel:
         self,
         codec: TextCodec,
         labels: Sequence[Label],
-        encoder: Graph,
-        objects: Graph,
+        encoder: Runs,
+        objects: Runs,
         thresholds: Thresholds,
     ) -> None:
         """Put the parts of a model folder together."""

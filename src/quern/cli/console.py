@@ -5,9 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import click
+
+
+class Advance(Protocol):
+    """Moves a progress bar."""
+
+    def __call__(self, count: int, note: str = "") -> None:
+        """``count`` more items are done."""
 
 
 def note(message: str) -> None:
@@ -32,18 +39,23 @@ def columns(rows: Sequence[Sequence[str]], heads: Sequence[str], width: int | No
 
 
 @contextmanager
-def progress(label: str, total: int | None, unit: str) -> Iterator[Any]:
+def progress(label: str, total: int | None, unit: str) -> Iterator[Advance]:
     """A progress bar on standard error with rate and time left; silent where that is no terminal.
 
     Yields:
-        A callable ``advance(count, note="")``.
+        What to call after so many more items, with a note to show beside them.
     """
     if not sys.stderr.isatty():
         yield lambda count, note="": None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     bar = Progress(
         TextColumn("{task.description}"),

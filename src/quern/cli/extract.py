@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -15,8 +15,10 @@ import msgspec
 
 from quern.cli.console import columns, note, progress
 from quern.data import Document, documents, open_bytes
+from quern.errors import DataError
 from quern.shipped import Reading, TripleReader
 
+_STDIN = Path("-")
 _CHUNK = 256  # texts read before their results are written
 
 Form = Literal["table", "jsonl"]
@@ -28,6 +30,9 @@ class _Source(NamedTuple):
 
     file: str
     document: Document
+
+
+_Read = tuple[_Source, Reading]
 
 
 @click.command("extract")
@@ -93,7 +98,7 @@ def command(
     reader = TripleReader(model, preset)
     write = _write_jsonl if _form(form) == "jsonl" else _write_table
 
-    def read(chunk: list[_Source]) -> list[tuple[_Source, Reading]]:
+    def read(chunk: list[_Source]) -> list[_Read]:
         readings = reader([source.document.text for source in chunk], min_score)
         return list(zip(chunk, readings, strict=True))
 
@@ -112,12 +117,10 @@ def _form(form: Form | None) -> Form:
 
 
 def _sources(files: tuple[Path, ...], kind: Kind | None) -> Iterator[_Source]:
-    if not files or files == (Path("-"),):
-        stdin = click.get_binary_stream("stdin")
-        for document in documents(stdin, kind or "txt", "standard input"):
-            yield _Source("-", document)
-    for file in files:
-        if file == Path("-"):
+    for file in files or (_STDIN,):
+        if file == _STDIN:
+            for document in documents(sys.stdin.buffer, kind or "txt", "standard input"):
+                yield _Source("-", document)
             continue
         guessed: Kind = "jsonl" if ".jsonl" in file.suffixes[-2:] else "txt"
         with open_bytes(file) as stream:
@@ -126,24 +129,41 @@ def _sources(files: tuple[Path, ...], kind: Kind | None) -> Iterator[_Source]:
 
 
 def _chunks(sources: Iterator[_Source]) -> Iterator[list[_Source]]:
-    while chunk := list(islice(sources, _CHUNK)):
-        yield chunk
+    chunk: list[_Source] = []
+    try:
+        for source in sources:
+            chunk.append(source)
+            if len(chunk) == _CHUNK:
+                yield chunk
+                chunk = []
+    except DataError:
+        yield chunk  # what stands before the bad line is answered before it is reported
+        raise
+    yield chunk
 
 
-def _in_order(pool: ThreadPoolExecutor, work: Any, chunks: Iterable[Any], ahead: int) -> Iterator:  # type: ignore[type-arg]
+def _in_order(
+    pool: ThreadPoolExecutor,
+    work: Callable[[list[_Source]], list[_Read]],
+    chunks: Iterable[list[_Source]],
+    ahead: int,
+) -> Iterator[list[_Read]]:
     """Results of ``work`` in the order of ``chunks``, at most ``ahead`` under way."""
-    waiting: deque[Future[Any]] = deque()
-    for chunk in chunks:
-        waiting.append(pool.submit(work, chunk))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    waiting: deque[Future[list[_Read]]] = deque()
+    try:
+        for chunk in chunks:
+            waiting.append(pool.submit(work, chunk))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+    except DataError:
+        yield from (future.result() for future in waiting)
+        raise
+    yield from (future.result() for future in waiting)
 
 
-def _write_jsonl(chunk: list[tuple[_Source, Reading]]) -> None:
+def _write_jsonl(chunk: list[_Read]) -> None:
     encode = msgspec.json.Encoder().encode
-    out = click.get_binary_stream("stdout")
+    out = sys.stdout.buffer
     for (file, document), (model, triples) in chunk:
         head: dict[str, Any] = {"file": file, "line": document.line}
         if document.id is not None:
@@ -153,7 +173,7 @@ def _write_jsonl(chunk: list[tuple[_Source, Reading]]) -> None:
     out.flush()
 
 
-def _write_table(chunk: list[tuple[_Source, Reading]]) -> None:
+def _write_table(chunk: list[_Read]) -> None:
     rows = [
         [f"{file}:{document.line}", t.subject.text, t.predicate, t.object.text, f"{t.score:.2f}"]
         for (file, document), (_, triples) in chunk

@@ -174,7 +174,7 @@ class Trainer:
         if better:
             state.score, state.stale = score, 0
             self.best = {name: tensor.clone() for name, tensor in self.average.items()}
-        else:
+        elif state.score > 0:  # patience begins when something has been learned
             state.stale += 1
         fact = Epoch(state.stage, state.epoch, sums, scores, better, seconds, items)
         state.history.append(msgspec.to_builtins(fact))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from quern.alignment import AlignedTriple, Label, Problem, UnitSpan, align, in_window, outside
@@ -19,13 +20,23 @@ from quern.triples import TripleFitting, object_targets, subject_targets
 
 
 class Item(NamedTuple):
-    """One window of one training text."""
+    """One window of one training text.
+
+    Attributes:
+        line: of the text in its file.
+        encoding: the text.
+        window: the part of it.
+        triples: those that the window holds, in units of the window.
+        absent: weight of "no subject here".
+        absent_objects: (labels,), weight of "no object here" under each label.
+    """
 
     line: int
     encoding: Encoding
     window: Window
     triples: list[AlignedTriple]
     absent: float
+    absent_objects: NDArray[np.float32]
 
 
 class TripleItems:
@@ -53,10 +64,20 @@ class TripleItems:
         windows = self.codec.windows(encoding)
         triples, problems = align(example, encoding, self.codec, self.fitting.occurrence)
         self.problems += problems + outside(example, triples, windows)
-        absent = 1.0 if example.complete else self.fitting.absent_weight
+        absent, absent_objects = self._absent(example)
         for window in windows:
             held = in_window(triples, window)
-            self.items.append(Item(example.line, encoding, window, held, absent))
+            self.items.append(Item(example.line, encoding, window, held, absent, absent_objects))
+
+    def _absent(self, example: TripleExample) -> tuple[float, NDArray[np.float32]]:
+        """What it weighs that something is not labelled: nothing where it was not looked for."""
+        weight = 1.0 if example.complete else self.fitting.absent_weight
+        objects = np.full(len(self.labels), weight, dtype=np.float32)
+        if example.predicates is None:
+            return weight, objects
+        sought = set(example.predicates)
+        objects[[k for label, k in self.labels.items() if label.predicate not in sought]] = 0
+        return self.fitting.absent_weight, objects
 
     def lengths(self) -> list[int]:
         """Units of every item."""
@@ -85,11 +106,12 @@ class TripleItems:
             ]
         )
         arrays["absent"] = np.array([item.absent for item in batch], dtype=np.float32)
+        arrays["absent_objects"] = np.stack([item.absent_objects for item in batch])
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def loss(self, net: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss of a batch, by its terms."""
-        assert isinstance(net, TripleNet)  # noqa: S101 - narrows the type for mypy
+        assert isinstance(net, TripleNet)
         return triple_loss(net, batch)
 
     def _subject(self, item: Item, rng: np.random.Generator) -> UnitSpan:
@@ -149,4 +171,4 @@ class TripleItems:
             return (span[0] + grown, span[1] + grown) if span[0] > b else span
 
         triples = [AlignedTriple(moved(s), label, moved(o)) for s, label, o in item.triples]
-        return Item(item.line, encoding, Window(0, encoding.length), triples, item.absent)
+        return item._replace(encoding=encoding, window=Window(0, encoding.length), triples=triples)

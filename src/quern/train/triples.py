@@ -197,7 +197,8 @@ def triple_loss(net: TripleNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         net: the network.
         batch: ``units``, ``shapes``, ``grams``; ``subjects`` (B, T, 2); one sampled subject a
             text in ``start`` and ``end`` (B,) with its ``objects`` (B, T, labels, 2);
-            ``absent`` (B,), the weight of what is not labelled.
+            ``absent`` (B,) and ``absent_objects`` (B, labels), the weights of what is not
+            labelled.
 
     Returns:
         The two terms by name; each is a mean over units.
@@ -208,7 +209,9 @@ def triple_loss(net: TripleNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     mask, absent = encoded.mask.float(), batch["absent"]
     subjects = cross_entropy(log_subjects(encoded), batch["subjects"], absent[:, None, None])
     objects = cross_entropy(
-        log_objects(encoded, row, logits, present), batch["objects"], absent[:, None, None, None]
+        log_objects(encoded, row, logits, present),
+        batch["objects"],
+        batch["absent_objects"][:, None, :, None],
     )
     count = mask.sum()
     return {

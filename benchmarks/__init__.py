@@ -1,0 +1,1 @@
+"""Benchmarks of quern: ``python -m benchmarks --list`` names them."""

@@ -1,0 +1,56 @@
+"""The data sets that benchmarks read; they lie outside the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from quern.data import numbered_lines, open_bytes, read_triples
+from quern.errors import DataError
+from quern.records import TripleExample
+
+Part = Literal["train", "dev", "test"]
+
+# The parts that each set has.
+TRIPLES: dict[str, tuple[Part, ...]] = {
+    "duie": ("train", "dev"),
+    "webnlg-star": ("train", "dev", "test"),
+    "conll04": ("train", "dev", "test"),
+    "knowledgenet": ("train", "dev"),
+}
+TEXTS = {"zh": "duie", "en": "knowledgenet"}  # whose dev texts are read where speed is measured
+
+
+class _Marked(msgspec.Struct):
+    labels: str = ""
+
+
+def triples_path(data: Path | None, name: str, part: Part) -> Path:
+    """Where a part of a set lies.
+
+    Raises:
+        DataError: no folder was given, or the file is not in it.
+    """
+    wanted = f"triples/{name}/{part}.jsonl"
+    if data is None:
+        raise DataError(f"this needs data: pass --data with the folder that holds {wanted}")
+    path = data / wanted
+    if not path.is_file():
+        raise DataError(f"{path} is missing; put it there, or pass another folder with --data")
+    return path
+
+
+def examples(path: Path) -> list[TripleExample]:
+    """Labelled lines; those whose "labels" end with INCOMPLETE are read as not complete."""
+    with open_bytes(path) as stream:
+        incomplete = {
+            number
+            for number, line in numbered_lines(stream)
+            if msgspec.json.decode(line, type=_Marked).labels.endswith("INCOMPLETE")
+        }
+    return [
+        msgspec.structs.replace(example, complete=False) if example.line in incomplete else example
+        for example in read_triples(path)
+    ]

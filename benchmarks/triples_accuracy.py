@@ -1,0 +1,85 @@
+"""What triple models score on public data sets, trained here or given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks import sets
+from benchmarks.options import CACHE, Options, Outcome
+from quern import evaluation, shipped
+from quern.errors import DataError
+from quern.metrics import Counts
+from quern.records import TripleExample
+from quern.triples import TripleModel
+
+
+class Recipe(NamedTuple):
+    """How a set is trained: ``quern train triples --preset PRESET --set WORD …``."""
+
+    preset: str
+    words: tuple[str, ...]
+
+
+RECIPES = {
+    "duie": Recipe("full", ("epochs=16", "patience=3", "augment=0.5")),
+    "webnlg-star": Recipe("full", ("epochs=60", "patience=8", "augment=0.5")),
+    "conll04": Recipe("full", ("epochs=80", "patience=10", "augment=0.5", "min_count=1")),
+    "knowledgenet": Recipe("full", ("epochs=40", "patience=6", "augment=0.5")),
+}
+STRICT = ("conll04",)  # papers also compare places and types there
+
+
+def cases(options: Options) -> list[str]:
+    """One for each data set."""
+    if options.models and not options.cases:
+        raise DataError("--model says which folder to score; say on which set with --case")
+    return list(RECIPES)
+
+
+def run(case: str, options: Options) -> Outcome:
+    """Train by the set's recipe, or take the given folder, and score it on dev and test."""
+    paths = {part: sets.triples_path(options.data, case, part) for part in sets.TRIPLES[case]}
+    if len(options.models) > 1:
+        raise DataError("one --model at a time can be scored")
+    if options.models:
+        used = [path for part, path in paths.items() if part != "train"]
+        figures: dict[str, Any] = {"model": Path(options.models[0]).name}
+        model = shipped.load(options.models[0])
+    else:
+        used = list(paths.values())
+        folder = CACHE / "models" / f"{case}-{options.seed}"
+        figures = _train(case, paths["train"], paths["dev"], folder, options.seed)
+        model = shipped.load(folder)
+    for part in paths:
+        if part != "train":
+            figures[part] = scores(model, sets.examples(paths[part]), case in STRICT)
+    return Outcome(figures, used)
+
+
+def _train(case: str, train: Path, dev: Path, folder: Path, seed: int) -> dict[str, Any]:
+    # Here and not above: scoring a given folder needs no torch.
+    from benchmarks import training
+    from quern.train.settings import plan
+
+    preset, words = RECIPES[case]
+    chosen = plan(preset, [*words, f"seed={seed}"])
+    figures = training.train(sets.examples(train), sets.examples(dev), chosen, folder)
+    return {"preset": preset, "set": words, **figures}
+
+
+def scores(model: TripleModel, examples: list[TripleExample], strict: bool) -> dict[str, Any]:
+    """F1, precision and recall by words and, where asked, by places and types."""
+    figures: dict[str, Any] = {"texts": len(examples), **_score(model, examples, False)}
+    return {**figures, "strict": _score(model, examples, True)} if strict else figures
+
+
+def _score(model: TripleModel, examples: list[TripleExample], strict: bool) -> dict[str, float]:
+    comparison, kept = evaluation.comparable(model, examples, strict)
+    counts = Counts()
+    for judged in evaluation.judge(model, kept, comparison):
+        of_text = judged.counts
+        counts.wanted += of_text.wanted
+        counts.given += of_text.given
+        counts.right += of_text.right
+    return counts.figures()

@@ -1,0 +1,87 @@
+"""The model card: a page a person reads before using a model, written from the folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quern.folder import ModelFolder
+
+_UNSTATED = "not stated"
+
+
+def card(folder: ModelFolder, name: str) -> str:
+    """The card of a model folder, as Markdown; every figure comes from the folder itself.
+
+    Args:
+        folder: the folder, perhaps not yet under its final name.
+        name: what to call the model where its maker does not say.
+    """
+    manifest, metrics = folder.manifest, folder.metrics()
+    about = manifest.about
+    name = about.name or name
+    predicates = sorted({str(label["predicate"]) for label in manifest.labels})
+    lines = [
+        f"# {name}",
+        "",
+        f"Task: {manifest.task}. Precision: {manifest.precision}. "
+        f"Size: {folder.size() / 1e6:.1f} MB. Written by quern {manifest.quern}.",
+        "",
+        "## Data and licence",
+        "",
+        f"Trained on: {about.data_name or _UNSTATED} "
+        f"(SHA-256 of the training file: `{manifest.data or 'not a file'}`).",
+        "",
+        f"Licence of the data: {about.licence or _UNSTATED}.",
+        "",
+        "## Scores",
+        "",
+        *_scores(metrics),
+        "",
+        "## Speed",
+        "",
+        *_speed(metrics),
+        "",
+        "## What it reads",
+        "",
+        f"{len(predicates)} predicates: {', '.join(predicates)}.",
+        "",
+        "## Limits",
+        "",
+        about.limits or "Trained on one kind of text; expect less on any other.",
+        f"It reads windows of {folder.codec.rules.window} units that overlap by "
+        f"{folder.codec.rules.overlap}; a fact whose ends lie further apart is not found.",
+        "Two facts whose ends nest within each other under one predicate can be confused.",
+        "",
+        "## Use",
+        "",
+        f"```sh\nquern extract --model {name} notes.txt\n```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _scores(metrics: dict[str, Any]) -> list[str]:
+    rows = [
+        f"| {part} | {row['f1']:.4f} | {row['precision']:.4f} | {row['recall']:.4f} |"
+        for part, row in metrics.items()
+        if isinstance(row, dict) and "f1" in row
+    ]
+    if not rows:
+        return ["Not measured."]
+    return [
+        "Triples as strings, micro-averaged, measured on this folder.",
+        "",
+        "| data | F1 | precision | recall |",
+        "| --- | --- | --- | --- |",
+        *rows,
+    ]
+
+
+def _speed(metrics: dict[str, Any]) -> list[str]:
+    speed = metrics.get("speed")
+    if not speed:
+        return ["Not measured; `quern bench` measures it on your texts."]
+    return [
+        f"{speed['texts_per_second']:,.0f} texts a second on one thread "
+        f"({speed['units_per_text']:.0f} units a text, {speed['machine']}), "
+        "text handling and decoding included."
+    ]

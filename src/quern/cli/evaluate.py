@@ -1,0 +1,162 @@
+"""``quern evaluate``: the score of a model on labelled data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import msgspec
+
+from quern.cli.console import columns, counted, note
+from quern.data import data_hash, read_triples
+from quern.evaluation import Evaluation, comparable, judge, report, summarise
+from quern.evaluation.figures import Figures
+from quern.evaluation.wording import number, remarks, share
+from quern.folder import ModelFolder
+from quern.shipped import find, load
+from quern.triples import TripleModel
+
+_HEADS = ("wanted", "given", "right", "precision", "recall", "F1")
+
+
+@click.command("evaluate")
+@click.argument("model")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="A fact is right only if its places and types are; needs labels with offsets.",
+)
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write an HTML page with figures, curves and errors to this file.",
+)
+@click.option(
+    "--errors",
+    type=click.IntRange(0),
+    default=200,
+    show_default=True,
+    help="The largest number of texts with errors on the page.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="Tables to look at, or one JSON object.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Chunks of texts worked on at the same time.",
+)
+def command(
+    model: str,
+    data: Path,
+    strict: bool,
+    page: Path | None,
+    errors: int,
+    form: Literal["table", "json"],
+    threads: int,
+) -> None:
+    """Score MODEL, a folder or the name of a model that ships with quern, on labelled DATA.
+
+    DATA holds one JSON object a line, with a "text" and its "triples", as for training. A fact
+    is right if subject, predicate and object are those of a label, word for word.
+
+    \b
+    Examples:
+      quern evaluate my-model test.jsonl
+      quern evaluate my-model test.jsonl --report errors.html
+      quern evaluate my-model test.jsonl --strict --format json > scores.json
+    """
+    if page is not None and not page.absolute().parent.is_dir():
+        raise click.BadParameter(f"{page.parent}: no such folder", param_hint="--report")
+    reader, trained_on = _open(model)
+    examples = read_triples(data)
+    how, some = comparable(reader, examples, strict)
+    judged = list(
+        counted(judge(reader, some, how, threads), "evaluating", total=len(some), unit="texts")
+    )
+    known = frozenset(label.predicate for label in reader.labels)
+    evaluation = summarise(judged, how, known, len(examples) - len(some))
+    digest = data_hash(data)
+    if digest == trained_on:
+        note(f"{data}: the model was trained on this very file; on new texts expect less")
+    if form == "json":
+        _write_json({"model": model, "data": str(data), "data_sha256": digest}, evaluation)
+    else:
+        _write_tables(evaluation)
+    if page is not None:
+        html = report(evaluation, judged, f"{model} on {data.name}", errors)
+        # A lone surrogate is no text that a file can hold.
+        page.write_text(html, "utf-8", errors="xmlcharrefreplace", newline="\n")
+        note(f"{page}: written")
+
+
+def _open(model: str) -> tuple[TripleModel, str | None]:
+    """The model, and the SHA-256 of the data that it was trained on."""
+    path = find(model)
+    return load(path), ModelFolder(path).manifest.data
+
+
+def _write_json(head: dict[str, Any], evaluation: Evaluation) -> None:
+    row = msgspec.json.encode({**head, **msgspec.to_builtins(evaluation)})
+    click.echo(msgspec.json.format(row, indent=2).decode())
+
+
+def _write_tables(evaluation: Evaluation) -> None:
+    for line in remarks(evaluation):
+        click.echo(line)
+    rows = [_row("all", evaluation.overall)]
+    rows += [_row("complete", evaluation.complete)] if evaluation.complete else []
+    rows += [_row("incomplete", evaluation.incomplete)] if evaluation.incomplete else []
+    _table(rows, ("lines", *_HEADS))
+    between = evaluation.interval
+    spans = [
+        f"{name} {share(span[0])} – {share(span[1])}"
+        for name, span in (
+            ("precision", between.precision),
+            ("recall", between.recall),
+            ("F1", between.f1),
+        )
+        if span is not None
+    ]
+    if spans:
+        click.echo(f"95 % intervals over texts: {', '.join(spans)}")
+    names = [row.predicate + ("" if row.known else " (unknown)") for row in evaluation.predicates]
+    _table(
+        [_row(n, row.figures) for n, row in zip(names, evaluation.predicates, strict=True)],
+        ("predicate", *_HEADS),
+    )
+    curve = [_row(f"{point.min_score:.1f}", point.figures) for point in evaluation.curve[::2]]
+    _table(curve, ("least score", *_HEADS))
+    if evaluation.calibration is not None:
+        _table(
+            [
+                [f"{b.low:.1f} – {b.high:.1f}", number(b.given), share(b.score), share(b.right)]
+                for b in evaluation.calibration.bins
+            ],
+            ("score", "given", "mean score", "share right"),
+        )
+        click.echo(f"expected calibration error {share(evaluation.calibration.error)}")
+
+
+def _row(name: str, f: Figures) -> list[str]:
+    counts = [number(value) for value in (f.wanted, f.given, f.right)]
+    return [name, *counts, *(share(value) for value in (f.precision, f.recall, f.f1))]
+
+
+def _table(rows: Sequence[Sequence[str]], heads: Iterable[str]) -> None:
+    """A table whose first column is text and whose others are numbers, set to the right."""
+    first, *others = zip(heads, *rows, strict=True)
+    set_right = [[cell.rjust(max(map(len, column))) for cell in column] for column in others]
+    lines = list(zip(first, *set_right, strict=True))
+    columns(lines[1:], lines[0])

@@ -1,0 +1,52 @@
+"""``quern export``: a model folder in another form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from quern.bench import LOSS
+from quern.cli.console import note
+from quern.data import read_triples
+from quern.errors import MissingExtra
+from quern.shipped import find
+
+
+@click.command("export")
+@click.argument("model")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--int8",
+    is_flag=True,
+    required=True,
+    help="Matrix products and tables in 8 bits: a quarter of the size, and faster.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Labelled lines to fix the scales by and to score both models on: your dev data.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a model folder that is there.")
+def command(model: str, out: Path, int8: bool, data: Path, overwrite: bool) -> None:
+    """Write MODEL in another form into the folder OUT, and score it again (extra 'train').
+
+    Both folders are scored on DATA through the code that users run. The folder is written
+    even if it lost more than 0.3 points of F1, with a warning and exit status 1, so that it
+    can be looked at; `quern bench OUT DATA --against MODEL` says whether it is worth having.
+
+    \b
+    Example:
+      quern export model model-int8 --int8 --data dev.jsonl
+    """
+    try:
+        from quern.train.int8 import write_int8
+    except ModuleNotFoundError as error:
+        raise MissingExtra("quern export", "train") from error
+    metrics = write_int8(find(model), out, read_triples(data), overwrite=overwrite)
+    before, after = metrics["fp32"]["f1"], metrics["dev"]["f1"]
+    note(f"wrote {out}: F1 {after:.4f}, was {before:.4f} in fp32")
+    if before - after > LOSS:
+        note("it lost more than 0.3 points; keep the fp32 folder, or give more typical data")
+        click.get_current_context().exit(1)

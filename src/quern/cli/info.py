@@ -1,0 +1,83 @@
+"""``quern info``: what a model folder holds, or which models there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import click
+import msgspec
+
+from quern.cli.console import columns
+from quern.folder import ModelFolder
+from quern.shipped import find, names
+
+
+@click.command("info")
+@click.argument("model", required=False)
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+def command(model: str | None, form: Literal["table", "json"]) -> None:
+    """Say what MODEL holds; without MODEL, list the models that ship with quern.
+
+    \b
+    Examples:
+      quern info
+      quern info zh-triples
+      quern info my-model --format json
+    """
+    if model is None:
+        folders = {name: ModelFolder(find(name)) for name in names()}
+        if form == "json":
+            click.echo(msgspec.json.encode([_facts(n, f) for n, f in folders.items()]))
+        else:
+            rows = [list(_row(name, folder)) for name, folder in folders.items()]
+            columns(rows, ["model", "task", "labels", "precision", "MB", "dev F1"])
+        return
+    folder = ModelFolder(find(model))
+    facts = _facts(model, folder)
+    if form == "json":
+        click.echo(msgspec.json.encode(facts))
+        return
+    columns([[key, _text(value)] for key, value in facts.items()], ["", ""])
+
+
+def _facts(name: str, folder: ModelFolder) -> dict[str, Any]:
+    manifest, rules = folder.manifest, folder.codec.rules
+    scores = {k: v for k, v in folder.metrics().items() if isinstance(v, dict) and "f1" in v}
+    return {
+        "model": name,
+        "folder": str(folder.path),
+        "task": manifest.task,
+        "labels": [
+            " ".join(
+                filter(None, (label["subject_type"], label["predicate"], label["object_type"]))
+            )
+            for label in manifest.labels
+        ],
+        "precision": manifest.precision,
+        "bytes": folder.size(),
+        "settings": manifest.settings,
+        "thresholds": manifest.thresholds,
+        "window": f"{rules.window} units, overlap {rules.overlap}",
+        "vocabulary": len(folder.codec.vocabulary),
+        "codec": manifest.codec,
+        "data": manifest.data,
+        "about": msgspec.to_builtins(manifest.about),
+        "scores": scores,
+        "quern": manifest.quern,
+    }
+
+
+def _row(name: str, folder: ModelFolder) -> Iterator[str]:
+    dev = folder.metrics().get("dev", {})
+    yield from (name, folder.manifest.task, str(len(folder.manifest.labels)))
+    yield from (folder.manifest.precision, f"{folder.size() / 1e6:.1f}")
+    yield f"{dev['f1']:.3f}" if dev else ""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return f"{len(value)}: " + ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_text(v)}" for k, v in value.items() if v not in ("", None))
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,20 @@
+"""The data doctor: what labelled data holds, what training would lose of it, what is odd."""
+
+from quern.doctor.ceiling import reachable
+from quern.doctor.examination import examine
+from quern.doctor.findings import KINDS, Finding, Place
+from quern.doctor.report import FileReport, Lengths, Predicate, Report, Shared, TypePair
+
+__all__ = [
+    "KINDS",
+    "FileReport",
+    "Finding",
+    "Lengths",
+    "Place",
+    "Predicate",
+    "Report",
+    "Shared",
+    "TypePair",
+    "examine",
+    "reachable",
+]

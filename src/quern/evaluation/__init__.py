@@ -1,0 +1,19 @@
+"""How good a triple model is on labelled texts, and the thresholds that suit it best."""
+
+from quern.evaluation.figures import Evaluation, summarise
+from quern.evaluation.judging import Comparison, Fact, Judged, comparable, judge, score
+from quern.evaluation.report import report
+from quern.evaluation.tuning import tune
+
+__all__ = [
+    "Comparison",
+    "Evaluation",
+    "Fact",
+    "Judged",
+    "comparable",
+    "judge",
+    "report",
+    "score",
+    "summarise",
+    "tune",
+]

@@ -1,0 +1,270 @@
+"""Figures made from judged texts: the record that ``quern evaluate`` prints and writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from quern import __version__
+from quern.evaluation.judging import Comparison, Fact, Judged, Reason, tally
+from quern.metrics import Counts
+
+FORMAT = 1  # of the record; raised when a field changes its meaning or goes away
+_SAMPLES, _SEED, _LEVEL = 1000, 0, 0.95
+_BINS = 10
+_STEPS = 20  # points of the curve over least scores
+
+Interval = tuple[float, float]
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """Counts and what follows from them; None where there is nothing to divide by."""
+
+    wanted: int
+    given: int
+    right: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+    @classmethod
+    def of(cls, counts: Counts) -> Figures:
+        """The figures of some counts."""
+        wanted, given, right = counts.wanted, counts.given, counts.right
+        return cls(
+            wanted,
+            given,
+            right,
+            right / given if given else None,
+            right / wanted if wanted else None,
+            2 * right / (wanted + given) if wanted + given else None,
+        )
+
+
+class Bootstrap(msgspec.Struct, frozen=True):
+    """Between which values a figure lies for other texts of the same kind.
+
+    Attributes:
+        level: share of the samples that lies within an interval.
+        samples: how often as many texts were drawn again, with replacement.
+    """
+
+    level: float
+    samples: int
+    precision: Interval | None
+    recall: Interval | None
+    f1: Interval | None
+
+
+class PredicateRow(msgspec.Struct, frozen=True):
+    """The figures of one predicate, and whether the model knows it at all."""
+
+    predicate: str
+    known: bool
+    figures: Figures
+
+
+class CurvePoint(msgspec.Struct, frozen=True):
+    """The figures if triples that score less than ``min_score`` are left out."""
+
+    min_score: float
+    figures: Figures
+
+
+class Bin(msgspec.Struct, frozen=True):
+    """The given triples whose score lies in ``low … high``: how many, mean score, share right."""
+
+    low: float
+    high: float
+    given: int
+    score: float
+    right: float
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """Whether scores can be read as probabilities.
+
+    Attributes:
+        error: mean distance between score and share right over all given triples.
+        lines: which lines were looked at: those with "complete" labels, where there are any,
+            else the "incomplete" ones.
+        bins: the given triples by score; empty bins are left out.
+    """
+
+    error: float
+    lines: str
+    bins: list[Bin]
+
+
+class Unreachable(msgspec.Struct, frozen=True):
+    """Labels that no model with this codec can give; they count as missed.
+
+    Attributes:
+        lines: lines with such labels.
+        labels: such labels.
+        reasons: how many for each reason.
+    """
+
+    lines: int
+    labels: int
+    reasons: dict[Reason, int]
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """All that was measured; ``docs/evaluation.md`` describes every field.
+
+    Attributes:
+        format: version of this record.
+        quern: version that measured.
+        comparison: what must agree for a triple to be right.
+        lines: texts measured.
+        left_out: texts that a strict comparison cannot use, for want of places.
+        unjudged: given triples whose predicates nobody looked for in their texts; they
+            count as neither right nor wrong.
+        overall: figures over all texts.
+        interval: 95 % intervals of the overall figures.
+        complete: figures over lines with complete labels, where not all lines have them.
+        incomplete: figures over lines with incomplete labels, where there are any.
+        predicates: figures by predicate, the most wanted first.
+        curve: figures over least scores.
+        calibration: whether scores can be trusted; None where nothing was given.
+        unreachable: labels that cannot be given.
+    """
+
+    format: int
+    quern: str
+    comparison: Comparison
+    lines: int
+    left_out: int
+    unjudged: int
+    overall: Figures
+    interval: Bootstrap
+    complete: Figures | None
+    incomplete: Figures | None
+    predicates: list[PredicateRow]
+    curve: list[CurvePoint]
+    calibration: Calibration | None
+    unreachable: Unreachable
+
+
+def summarise(
+    judged: Sequence[Judged],
+    comparison: Comparison,
+    known: frozenset[str],
+    left_out: int = 0,
+) -> Evaluation:
+    """All figures of judged texts.
+
+    Args:
+        judged: the texts.
+        comparison: how they were judged.
+        known: the predicates of the model.
+        left_out: texts that could not be judged this way.
+    """
+    facts = [fact for text in judged for fact in text.facts]
+    kinds = {text.example.complete for text in judged}
+    complete = [fact for text in judged if text.example.complete for fact in text.facts]
+    incomplete = [fact for text in judged if not text.example.complete for fact in text.facts]
+    split = False in kinds
+    return Evaluation(
+        format=FORMAT,
+        quern=__version__,
+        comparison=comparison,
+        lines=len(judged),
+        left_out=left_out,
+        unjudged=sum(text.unjudged for text in judged),
+        overall=Figures.of(tally(facts)),
+        interval=bootstrap([text.counts for text in judged]),
+        complete=Figures.of(tally(complete)) if split and True in kinds else None,
+        incomplete=Figures.of(tally(incomplete)) if split else None,
+        predicates=by_predicate(facts, known),
+        curve=curve(facts),
+        calibration=calibration(complete, "complete")
+        if True in kinds
+        else calibration(facts, "incomplete"),
+        unreachable=unreachable(judged),
+    )
+
+
+def bootstrap(counts: Sequence[Counts], samples: int = _SAMPLES, seed: int = _SEED) -> Bootstrap:
+    """95 % intervals from texts drawn again with replacement; the same for the same texts."""
+    rows = np.array([(c.wanted, c.given, c.right) for c in counts], dtype=np.float64)
+    drawn = np.zeros((samples, 3))
+    rng = np.random.default_rng(seed)
+    for i in range(samples if len(rows) else 0):
+        times = np.bincount(rng.integers(0, len(rows), len(rows)), minlength=len(rows))
+        drawn[i] = times @ rows
+    wanted, given, right = drawn.T
+    return Bootstrap(
+        level=_LEVEL,
+        samples=samples,
+        precision=_middle(right, given),
+        recall=_middle(right, wanted),
+        f1=_middle(2 * right, wanted + given),
+    )
+
+
+def _middle(part: NDArray[np.float64], whole: NDArray[np.float64]) -> Interval | None:
+    """The middle 95 % of the quotients, those without a denominator left out."""
+    some = whole > 0
+    if not some.any():
+        return None
+    tail = 50 * (1 - _LEVEL)
+    low, high = np.percentile(part[some] / whole[some], [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def by_predicate(facts: Sequence[Fact], known: frozenset[str]) -> list[PredicateRow]:
+    """One row for each predicate that was wanted or given."""
+    ordered = sorted(facts, key=lambda fact: fact.predicate)
+    rows = [
+        PredicateRow(predicate, predicate in known, Figures.of(tally(list(group))))
+        for predicate, group in groupby(ordered, key=lambda fact: fact.predicate)
+    ]
+    return sorted(rows, key=lambda row: (-row.figures.wanted, row.predicate))
+
+
+def curve(facts: Sequence[Fact], steps: int = _STEPS) -> list[CurvePoint]:
+    """Figures for least scores from 0 to 1, 1 left out."""
+    given = np.array([fact.score for fact in facts if fact.status != "missed"], dtype=np.float64)
+    right = np.array([fact.status == "right" for fact in facts if fact.status != "missed"], bool)
+    wanted = sum(fact.status != "wrong" for fact in facts)
+    points = []
+    for step in range(steps):
+        least = step / steps
+        kept = given >= least
+        counts = Counts(wanted, int(kept.sum()), int((kept & right).sum()))
+        points.append(CurvePoint(least, Figures.of(counts)))
+    return points
+
+
+def calibration(facts: Sequence[Fact], lines: str) -> Calibration | None:
+    """Scores held against the share that is right, in bins of equal width."""
+    rows = [(fact.score or 0.0, fact.status == "right") for fact in facts if fact.score is not None]
+    if not rows:
+        return None
+    scores, right = np.array(rows, dtype=np.float64).T
+    place = np.minimum((scores * _BINS).astype(int), _BINS - 1)
+    bins = []
+    for i in np.unique(place).tolist():
+        held = place == i
+        mean, share = float(scores[held].mean()), float(right[held].mean())
+        bins.append(Bin(i / _BINS, (i + 1) / _BINS, int(held.sum()), mean, share))
+    error = sum(b.given * abs(b.score - b.right) for b in bins) / len(rows)
+    return Calibration(error, lines, bins)
+
+
+def unreachable(judged: Sequence[Judged]) -> Unreachable:
+    """Count missed labels that could not have been found."""
+    lost = [[fact.reason for fact in text.facts if fact.reason] for text in judged]
+    reasons: Mapping[Reason, int] = Counter(reason for some in lost for reason in some)
+    return Unreachable(
+        lines=sum(bool(some) for some in lost),
+        labels=sum(map(len, lost)),
+        reasons=dict(sorted(reasons.items())),
+    )

@@ -1,0 +1,95 @@
+"""A model folder in 8-bit integers, scored beside the one that it came from."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from quern import evaluation, folder
+from quern.card import card
+from quern.errors import DataError, FolderError
+from quern.records import TripleExample
+from quern.runtime import Arrays, Graph, Results
+from quern.tasks import load
+from quern.train.quantise import quantise, recorded
+from quern.triples import Thresholds, TripleModel
+
+_CALIBRATION = 512  # texts from which the scales of the activations are fixed
+_RUNS = 24  # recorded batches of each graph
+_EAGER = Thresholds(0.05, 0.05, 0.5, 0.5)  # so that texts without facts show subjects too
+# Products with one row for a whole text or subject: too small to gain from 8 bits, and the
+# runtime's integer product of a single row differs from that of several in the last bit.
+_ONE_ROW = ("net.relations.", "net.objects.reader.", "net.objects.subject.")
+
+
+class _Recorder:
+    """Stands in for a graph and keeps what it was asked."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.runs: list[Arrays] = []
+        self._graph = graph
+
+    def __call__(self, inputs: Arrays) -> Results:
+        """Run the graph."""
+        self.runs.append(recorded(inputs))
+        return self._graph(inputs)
+
+
+def write_int8(
+    source: Path, out: Path, examples: Sequence[TripleExample], *, overwrite: bool = False
+) -> dict[str, Any]:
+    """Write ``source`` in int8 and score both on ``examples`` through the same code.
+
+    Args:
+        source: a model folder in fp32.
+        out: the folder to write.
+        examples: labelled texts, typical of use and not among the training data.
+        overwrite: replace a model folder that is there.
+
+    Returns:
+        ``metrics.json`` of the new folder: its figures as ``dev``, the source's as ``fp32``.
+
+    Raises:
+        FolderError: ``source`` is in int8 already.
+        DataError: no text of ``examples`` has a triple.
+    """
+    given = folder.ModelFolder(source)
+    if given.manifest.precision != "fp32":
+        raise FolderError(f"{source}: is in {given.manifest.precision}; export the fp32 folder")
+    if not any(example.triples for example in examples):
+        raise DataError("the labelled texts hold no triples; nothing could be scored")
+    runs = _record(given, [example.text for example in examples[:_CALIBRATION]])
+    with folder.writing(out, overwrite=overwrite) as temporary:
+        for name, inputs in runs.items():
+            step = max(1, len(inputs) // _RUNS)
+            graph = f"{name}.onnx"
+            quantise(source / graph, temporary / graph, inputs[::step], _ONE_ROW)
+        shutil.copyfile(source / folder.CODEC, temporary / folder.CODEC)
+        manifest = msgspec.structs.replace(given.manifest, precision="int8")
+        folder.write_json(temporary / folder.MANIFEST, manifest)
+        before = evaluation.score(load(source), examples).figures()
+        after = evaluation.score(load(temporary), examples).figures()
+        metrics = {"dev": after, "fp32": before, "dev_texts": len(examples)}
+        folder.write_json(temporary / folder.METRICS, metrics)
+        page = card(folder.ModelFolder(temporary), out.name)
+        (temporary / folder.CARD).write_text(page, encoding="utf-8")
+    return metrics
+
+
+def _record(given: folder.ModelFolder, texts: Sequence[str]) -> dict[str, list[Arrays]]:
+    recorders = {name: _Recorder(given.graph(name)) for name in ("encoder", "objects")}
+    model = load(given.path)
+    model = TripleModel(
+        given.codec,
+        model.labels,
+        recorders["encoder"],
+        recorders["objects"],
+        model.thresholds,
+    )
+    for _ in model.scores([given.codec.encode(text) for text in texts], [_EAGER]):
+        pass
+    return {name: recorder.runs for name, recorder in recorders.items()}

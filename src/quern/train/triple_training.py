@@ -1,0 +1,182 @@
+"""One training of a triple model: prepare, run, write the folder, measure it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from quern import __version__, evaluation, folder
+from quern.alignment import Label, Problem
+from quern.card import card
+from quern.errors import DataError
+from quern.records import TripleExample
+from quern.runtime import Graph
+from quern.tasks import load
+from quern.text import GRAM_SLOTS, SHAPES, CodecRules, TextCodec
+from quern.train.checkpoint import Checkpoint
+from quern.train.curves import draw
+from quern.train.export import ExportedGraph, export, parity
+from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights, hash_seed
+from quern.train.memory import keep_freed
+from quern.train.triple_items import TripleItems
+from quern.train.triples import EncoderGraph, ObjectGraph, TripleNet
+from quern.triples import Thresholds, TripleFitting, TripleModel, TripleSettings
+
+_TRIED = [Thresholds(t, t, t, t) for t in (0.2, 0.3, 0.4, 0.5)]
+_ENCODED = ("subjects", "hidden", "context", "entities", "relations", "mask")
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that decides what a training yields, besides the data."""
+
+    settings: TripleSettings = TripleSettings()
+    fitting: TripleFitting = TripleFitting()
+    schedule: Schedule = Schedule()
+    rules: CodecRules = CodecRules()
+    about: folder.About = folder.About()
+
+
+class TripleTraining:
+    """A training that can be run, gone on with, and written.
+
+    Attributes:
+        problems: labels that do not fit, or are placed by guess.
+    """
+
+    def __init__(
+        self, train: Sequence[TripleExample], dev: Sequence[TripleExample], plan: Plan
+    ) -> None:
+        """Fit the codec, align the labels, build the network and its graphs.
+
+        Raises:
+            DataError: there is nothing to learn from or to choose by.
+        """
+        if not any(e.triples for e in train) or not any(e.triples for e in dev):
+            raise DataError("training needs triples in both the training and the dev data")
+        self.plan, self.dev = plan, list(dev)
+        keep_freed()
+        torch.set_num_threads(plan.schedule.threads)
+        torch.use_deterministic_algorithms(True)
+        # What is not initialised is never read here; filling it costs a tenth of a step.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        torch.manual_seed(hash_seed([plan.schedule.seed]))
+        self.codec = TextCodec.fit((e.text for e in train), plan.rules)
+        found = {Label.of(t) for e in train for t in e.triples}
+        self.labels = sorted(found, key=lambda label: label.sort_key)
+        self.items = TripleItems(train, self.codec, self.labels, plan.fitting)
+        self.net = TripleNet(plan.settings, self.codec, len(self.labels))
+        self.trainer = Trainer(self.net, self.items, plan.schedule)
+        self._graphs = export_graphs(self.net, self.codec)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Labels that were lost or guessed, in the order of the lines."""
+        return self.items.problems
+
+    def run(self, checkpoint: Checkpoint | None = None) -> Iterator[Step | Epoch]:
+        """Train; see ``Trainer.run``."""
+        yield from self.trainer.run(self._dev_scores, checkpoint)
+
+    def write(self, path: Path, *, data: str | None, overwrite: bool = False) -> dict[str, Any]:
+        """Tune the thresholds, write the folder, and measure it as users will run it.
+
+        Args:
+            path: the folder to write.
+            data: SHA-256 of the training file, None where the data was no file.
+            overwrite: replace a model folder that is there.
+
+        Returns:
+            What was measured, as it stands in ``metrics.json``.
+        """
+        arrays = _named(self.trainer.best)
+        tuned, _ = evaluation.tune(self._model(self.trainer.best, Thresholds()), self.dev)
+        with folder.writing(path, overwrite=overwrite) as temporary:
+            self.codec.save(temporary / folder.CODEC)
+            for name, graph in zip(("encoder", "objects"), self._graphs, strict=True):
+                (temporary / f"{name}.onnx").write_bytes(graph.refill(arrays))
+            save_file(arrays, temporary / folder.WEIGHTS)
+            folder.write_json(temporary / folder.MANIFEST, self._manifest(tuned, data))
+            metrics = {
+                "dev": evaluation.score(load(temporary), self.dev).figures(),
+                "dev_texts": len(self.dev),
+                "epochs": self.trainer.state.history,
+            }
+            folder.write_json(temporary / folder.METRICS, metrics)
+            draw(self.trainer.state.history, temporary / folder.CURVES)
+            page = card(folder.ModelFolder(temporary), path.name)
+            (temporary / folder.CARD).write_text(page, encoding="utf-8")
+        return metrics
+
+    def _manifest(self, tuned: Thresholds, data: str | None) -> folder.Manifest:
+        return folder.Manifest(
+            format=folder.FORMAT,
+            task="triples",
+            settings=msgspec.to_builtins(self.plan.settings),
+            labels=msgspec.to_builtins(self.labels),
+            thresholds=msgspec.to_builtins(tuned),
+            codec=self.codec.fingerprint,
+            data=data,
+            precision="fp32",
+            quern=__version__,
+            about=self.plan.about,
+        )
+
+    def _dev_scores(self, weights: Weights) -> dict[str, float]:
+        # Early on all probabilities are low; fixed thresholds would call every epoch alike.
+        model = self._model(weights, Thresholds())
+        best, counts = evaluation.tune(model, self.dev, _TRIED)
+        return counts[best].figures()
+
+    def _model(self, weights: Weights, thresholds: Thresholds) -> TripleModel:
+        arrays, threads = _named(weights), self.plan.schedule.threads
+        encoder, objects = (Graph(graph.refill(arrays), threads) for graph in self._graphs)
+        return TripleModel(self.codec, self.labels, encoder, objects, thresholds)
+
+
+def _named(weights: Mapping[str, torch.Tensor]) -> dict[str, NDArray[np.float32]]:
+    """Weights under the names that they have in the graphs."""
+    return {f"net.{name}": tensor.numpy() for name, tensor in weights.items()}
+
+
+def export_graphs(net: TripleNet, codec: TextCodec) -> tuple[ExportedGraph, ExportedGraph]:
+    """Trace both graphs on a small made-up batch and check them against torch."""
+    units = _example_inputs(codec)
+    with torch.no_grad():
+        encoded = EncoderGraph(net.eval())(*units.values())
+    spans = dict(zip(_ENCODED[1:], encoded[1:], strict=True)) | {
+        "row": torch.tensor([0, 0, 1, 2, 2]),
+        "start": torch.tensor([0, 3, 2, 1, 5]),
+        "end": torch.tensor([4, 3, 8, 2, 15]),
+    }
+    text = {0: "batch", 1: "length"}
+    axes = dict.fromkeys((*units, "hidden", "context", "entities", "mask"), text)
+    axes |= {"relations": {0: "batch"}}
+    axes |= {name: {0: "subjects"} for name in ("row", "start", "end")}
+    encoder = export(EncoderGraph(net), units, _ENCODED, axes, codec.fingerprint)
+    objects = export(ObjectGraph(net), spans, ["objects"], axes, codec.fingerprint)
+    weights = _named({name: p.detach() for name, p in net.named_parameters()})
+    parity(EncoderGraph(net), Graph(encoder.refill(weights)), units)
+    parity(ObjectGraph(net), Graph(objects.refill(weights)), spans)
+    return encoder, objects
+
+
+def _example_inputs(codec: TextCodec) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(least: int, below: int, *size: int) -> torch.Tensor:
+        return torch.randint(least, below, size, generator=generator, dtype=torch.int32)
+
+    units = draw(1, len(codec.vocabulary), 3, 16)
+    units[1, 9:] = 0
+    return {
+        "units": units,
+        "shapes": draw(1, SHAPES, 3, 16),
+        "grams": draw(0, codec.rules.buckets, 3, 16, GRAM_SLOTS),
+    }

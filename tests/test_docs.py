@@ -1,0 +1,53 @@
+"""Pages that describe the code, held against the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from quern.cli.reference import reference
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")])
+
+
+def test_the_cli_page_is_what_the_verbs_say() -> None:
+    page = (DOCS / "cli.md").read_text(encoding="utf-8")
+    assert page == reference(), "run `make docs` and commit docs/cli.md"
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    pytest.importorskip("torch")
+    from quern.train.settings import listed
+
+    page = (DOCS / "training.md").read_text(encoding="utf-8")
+    table = page[page.index("| key | default") : page.index("## From Python")]
+    documented: dict[str, str] = {}
+    for row in table.splitlines()[2:]:
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        if len(cells) == 3:
+            keys = re.findall(r"`(\w+)`", cells[0])
+            values = re.split(r", (?![^\[]*\])", cells[1]) if len(keys) > 1 else [cells[1]]
+            values = values if len(values) == len(keys) else [""] * len(keys)
+            documented |= dict(zip(keys, values, strict=True))
+    wanted = {key: value.strip('"') for key, value in listed()}
+    assert set(documented) == set(wanted)
+    for key, value in wanted.items():
+        if documented[key]:
+            assert _number(documented[key]) == _number(value), key
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text.replace(" ", "")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
