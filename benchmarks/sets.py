@@ -43,14 +43,31 @@ def triples_path(data: Path | None, name: str, part: Part) -> Path:
 
 
 def examples(path: Path) -> list[TripleExample]:
-    """Labelled lines; those whose "labels" end with INCOMPLETE are read as not complete."""
+    """Labelled lines, with what their "labels" mark says of how they were labelled.
+
+    Lines of one kind were labelled for some predicates only: those that occur among them.
+    A kind that ends with "complete" was labelled for all of them, one that ends with
+    "INCOMPLETE" not even for its own throughout.
+    """
     with open_bytes(path) as stream:
-        incomplete = {
-            number
+        kinds = {
+            number: msgspec.json.decode(line, type=_Marked).labels
             for number, line in numbered_lines(stream)
-            if msgspec.json.decode(line, type=_Marked).labels.endswith("INCOMPLETE")
         }
-    return [
-        msgspec.structs.replace(example, complete=False) if example.line in incomplete else example
-        for example in read_triples(path)
-    ]
+    found = read_triples(path)
+    sought: dict[str, set[str]] = {}
+    for example in found:
+        predicates = {triple.predicate for triple in example.triples}
+        sought.setdefault(kinds[example.line], set()).update(predicates)
+
+    def marked(example: TripleExample) -> TripleExample:
+        kind = kinds[example.line]
+        if not kind or kind.endswith("complete"):
+            return example
+        return msgspec.structs.replace(
+            example,
+            complete=not kind.endswith("INCOMPLETE"),
+            predicates=tuple(sorted(sought[kind])),
+        )
+
+    return [marked(example) for example in found]

@@ -22,10 +22,16 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "duie": Recipe("full", ("epochs=16", "patience=3", "augment=0.5")),
-    "webnlg-star": Recipe("full", ("epochs=60", "patience=8", "augment=0.5")),
-    "conll04": Recipe("full", ("epochs=80", "patience=10", "augment=0.5", "min_count=1")),
-    "knowledgenet": Recipe("full", ("epochs=40", "patience=6", "augment=0.5")),
+    "duie": Recipe("full", ("epochs=14", "patience=3", "augment=0.5")),
+    "webnlg-star": Recipe(
+        "full", ("epochs=30", "patience=4", "augment=0.3", "unknown=0.1", "batch_size=32")
+    ),
+    "conll04": Recipe(
+        "full", ("epochs=80", "patience=10", "augment=0.5", "unknown=0.2", "batch_size=16")
+    ),
+    "knowledgenet": Recipe(
+        "full", ("epochs=30", "patience=5", "augment=0.5", "unknown=0.25", "batch_size=32")
+    ),
 }
 STRICT = ("conll04",)  # papers also compare places and types there
 

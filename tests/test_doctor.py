@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from corpus import corpus
 from quern.alignment import AlignedTriple, Label, align, outside
-from quern.data import BadLine
+from quern.data import BadLine, scan_triples
 from quern.doctor import KINDS, Place, Report, TypePair, examine, reachable
 from quern.doctor.report import Best, Bin
 from quern.records import LabelledSpan, LabelledTriple, TripleExample
@@ -36,7 +38,7 @@ def looked(predicates: tuple[str, ...], *triples: tuple[str, str, str], line: in
 LAKE = row("Bea owns the lake.", ("Bea", "owns", "lake"), line=2)
 
 
-def at(start: int, end: int, predicate: str = "owns") -> LabelledTriple:
+def at(start: int | None, end: int, predicate: str = "owns") -> LabelledTriple:
     """Ada and the mill of ``MILL``, looked for at some characters."""
     return LabelledTriple("Ada", predicate, "mill", start, end)
 
@@ -102,11 +104,11 @@ CASES = [
         "offset",
         "dev",
         [MILL],
-        [LAKE, row(MILL.text + " ", at(-18, 99), at(0, 13), line=3)],
+        [LAKE, row(MILL.text + " ", at(-19, 99), at(0, 13), line=3)],
         [
             Place(
                 3,
-                "'Ada' (owns) does not stand at character -18; "
+                "'Ada' (owns) does not stand at character -19; "
                 "'mill' (owns) does not stand at character 99",
             )
         ],
@@ -123,7 +125,7 @@ CASES = [
         "train",
         [FAR],
         None,
-        [Place(1, "the ends of 'owns' lie 13 units apart, too far for any window")],
+        [Place(1, "the ends of 'owns' stretch over 14 units, and no window holds them all")],
     ),
     Case(
         "ambiguous",
@@ -200,9 +202,9 @@ CASES = [
     Case(
         "repeated",
         "train",
-        [row(MILL.text, at(0, 13), at(0, 13), at(0, 13))],
+        [row(MILL.text, at(0, 13), at(None, 13), at(0, 13))],
         None,
-        [Place(1, "('Ada', 'owns', 'mill') stands 3 times")],
+        [Place(1, "('Ada', 'owns', 'mill') stands 2 times")],
     ),
     Case(
         "entity",
@@ -274,6 +276,8 @@ def test_few_examples_are_fewer_than_the_number_given() -> None:
     assert examine(three, few=3).findings == ()
     [finding] = examine(three, few=4).findings
     assert (finding.kind, finding.places) == ("few", (Place(0, "'owns': 3"),))
+    dev = [row("Rain is wet.", ("Rain", "is", "wet"))]  # none at all is another matter
+    assert [f.kind for f in examine(three, dev, few=1).findings] == ["unlearned", "unmeasured"]
 
 
 def test_sound_data_has_no_finding_and_is_accepted() -> None:
@@ -325,6 +329,15 @@ def test_only_the_first_places_are_kept_where_that_is_asked() -> None:
     assert len(report.findings[0].places) == 7
 
 
+def test_what_decoding_gives_instead_is_of_the_same_predicate() -> None:
+    more = msgspec.structs.replace(
+        NESTED, triples=(*NESTED.triples, LabelledTriple("She", "knows", "Mill of Halden Works"))
+    )
+    [finding] = examine([more], few=0).findings
+    [place] = finding.places
+    assert place.detail.endswith("; decoding gives ('She', 'works_for', 'Mill of Halden')")
+
+
 # -- figures -----------------------------------------------------------------------------------
 
 
@@ -347,13 +360,16 @@ def test_a_label_with_two_faults_is_lost_once() -> None:
     both = row("A mill. A mill.", ("Ada", "owns", "lake"), ("Ada", "owns", "mill"))
     train = examine([both]).train
     assert (train.lost, train.guessed) == (2, 0)
+    half = row("A mill. A mill.", ("mill", "owns", "lake"))
+    [finding] = examine([half], few=0).findings
+    assert (finding.kind, finding.count) == ("absent", 1)
 
 
 def test_lengths_are_counted_in_units_and_windows() -> None:
-    texts = ["", "a b c", "a b c", "一二三四五六七八九", "a " * 20]
+    texts = ["", "a b c", "a b c 1 2 3 4 5", "一二三四五六七八九", "a " * 20]
     lengths = examine([row(text) for text in texts], rules=SMALL).train.lengths
-    assert (lengths.median, lengths.longest, lengths.several) == (3, 20, 2)
-    assert lengths.beyond == (1 + 12) / (3 + 3 + 9 + 20)
+    assert (lengths.median, lengths.longest, lengths.several) == (8, 20, 2)
+    assert lengths.beyond == (1 + 12) / (3 + 8 + 9 + 20)
     assert lengths.bins == (
         Bin(0, 0, 1),
         Bin(1, 8, 2),
@@ -508,3 +524,21 @@ def test_a_made_up_corpus_is_sound_but_for_its_repeats() -> None:
     assert report.accepted
     assert report.train.best == Best(1.0, 1.0, 1.0)
     assert {f.kind for f in report.findings} <= {"duplicate", "overlap", "ambiguous"}
+
+
+# -- the page --------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_explains_every_finding(kind: str) -> None:
+    assert f"\n| {KINDS[kind].what} | " in PAGE
+
+
+def test_the_examples_of_the_page_are_sound_data(tmp_path: Path) -> None:
+    blocks = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "page.jsonl").write_text("".join(blocks), encoding="utf-8")
+    report = examine(scan_triples(tmp_path / "page.jsonl"), few=0)
+    assert report.findings == ()
+    assert report.train.lines == "".join(blocks).count("\n") == 8

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -145,6 +147,10 @@ def test_only_the_page_s_own_code_may_run() -> None:
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', html)
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
+    for tag in ("style", "script"):
+        code = html[html.index(f"<{tag}>") + len(tag) + 2 : html.index(f"</{tag}>")]
+        digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
     assert not [tag for tag, given in Page(html).tags if "style" in given]
 
 

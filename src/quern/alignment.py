@@ -110,8 +110,8 @@ def outside(
         Problem(
             example.line,
             "window",
-            f"the ends of '{label.predicate}' lie {abs(s[0] - o[0])} units apart, "
-            "too far for any window",
+            f"the ends of '{label.predicate}' stretch over "
+            f"{max(s[1], o[1]) - min(s[0], o[0]) + 1} units, and no window holds them all",
         )
         for s, label, o in triples
         if not any(w.first <= min(s[0], o[0]) and max(s[1], o[1]) < w.stop for w in windows)
@@ -123,7 +123,7 @@ def _places(
 ) -> tuple[list[UnitSpan], Kind | None]:
     if start is not None:
         end = start + len(part)
-        if not part or encoding.text[start:end] != part:
+        if start < 0 or not part or encoding.text[start:end] != part:
             return [], "absent"
         place = codec.locate(encoding, start, end)
         return ([place], None) if place else ([], "border")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Literal, cast
@@ -50,21 +51,50 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 def numbered_lines(stream: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The lines of a stream that are not blank, numbered from 1, a byte order mark left out."""
+    """The lines of a stream that are not blank, numbered from 1, a byte order mark left out.
+
+    Nothing else is taken from a line but its end, so that offsets count from its beginning.
+    """
     for number, line in enumerate(stream, 1):
-        stripped = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
-        if stripped:
-            yield number, stripped
+        bare = line.rstrip(b"\r\n")
+        if number == 1:
+            bare = bare.removeprefix(b"\xef\xbb\xbf")
+        if bare.strip():
+            yield number, bare
+
+
+def _to_the_end(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[tuple[int, bytes]]:
+    """Turn what breaks off a stream midway into an error that names it."""
+    try:
+        yield from lines
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{name}: cannot be read to its end: {error}") from error
+
+
+def _not_utf8(line: bytes) -> str | None:
+    """What to say of a line in another encoding, which JSON decoders refuse in many words."""
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        return (
+            f"not UTF-8 ({error.reason} at byte {error.start}); "
+            "convert it first, for example with: iconv -f GB18030 -t UTF-8"
+        )
+    return None
 
 
 def scan_triples(path: Path) -> Iterator[TripleExample | BadLine]:
-    """Read triple data line by line, bad lines as values rather than errors."""
+    """Read triple data line by line, bad lines as values rather than errors.
+
+    Raises:
+        DataError: the file is missing or cannot be read to its end.
+    """
     with open_bytes(path) as stream:
-        for number, line in numbered_lines(stream):
+        for number, line in _to_the_end(numbered_lines(stream), str(path)):
             try:
                 row = _TRIPLE_LINE.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                yield BadLine(number, str(error))
+                yield BadLine(number, _not_utf8(line) or str(error))
                 continue
             try:
                 yield _example(row, number)
@@ -148,21 +178,17 @@ def documents(
     """Read texts one by one, in constant memory: a line each, or the ``text`` of a JSON line.
 
     Raises:
-        DataError: a line is not UTF-8, or not a JSON object with a ``text``.
+        DataError: a line is not UTF-8, or not a JSON object with a ``text``, or the stream
+            breaks off.
     """
-    for number, line in numbered_lines(stream):
+    for number, line in _to_the_end(numbered_lines(stream), name):
         try:
             if form == "txt":
                 yield Document(line.decode(), None, number)
             else:
                 row = _TEXT_LINE.decode(line)
                 yield Document(row.text, None if row.id is None else str(row.id), number)
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{name}:{number}: not UTF-8 ({error.reason} at byte {error.start}); "
-                "convert it first, for example with: iconv -f GB18030 -t UTF-8"
-            ) from error
-        except msgspec.DecodeError as error:
-            raise DataError(
-                f'{name}:{number}: {error}; expected one JSON object a line with a "text"'
-            ) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            expected = 'expected one JSON object a line with a "text"'
+            why = _not_utf8(line) or f"{error}; {expected}"
+            raise DataError(f"{name}:{number}: {why}") from error

@@ -113,17 +113,17 @@ class ModelFolder:
         path = self.path / METRICS
         try:
             return msgspec.json.decode(path.read_bytes()) if path.exists() else {}
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise FolderError(f"{path}: cannot be read: {error}") from error
 
 
 def _read_manifest(path: Path) -> Manifest:
     file = path / MANIFEST
-    if not file.is_file():
-        holds = sorted(p.name for p in path.iterdir())[:5] if path.is_dir() else None
-        found = "no such folder" if holds is None else f"it holds {', '.join(holds) or 'nothing'}"
-        raise FolderError(f"{path}: not a model folder, no {MANIFEST} ({found})")
     try:
+        if not file.is_file():
+            holds = sorted(p.name for p in path.iterdir())[:5] if path.is_dir() else None
+            it = "no such folder" if holds is None else f"it holds {', '.join(holds) or 'nothing'}"
+            raise FolderError(f"{path}: not a model folder, no {MANIFEST} ({it})")
         raw = msgspec.json.decode(file.read_bytes())
         known = raw.get("format") if isinstance(raw, dict) else None
         if known != FORMAT:
@@ -132,6 +132,8 @@ def _read_manifest(path: Path) -> Manifest:
                 "use the version of quern that wrote it, or train again"
             )
         return msgspec.convert(raw, Manifest)
+    except OSError as error:
+        raise FolderError(f"{file}: cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise FolderError(f"{file}: {error}") from error
 
@@ -151,11 +153,11 @@ def writing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises:
         FolderError: ``path`` exists and may not be replaced, or the disk refuses.
     """
-    if path.exists() and not overwrite:
-        raise FolderError(f"{path}: exists already; choose another name or pass --overwrite")
-    if path.exists() and not (path.is_dir() and _replaceable(path)):
-        raise FolderError(f"{path}: is not a model folder, it will not be replaced")
     try:
+        if path.exists() and not overwrite:
+            raise FolderError(f"{path}: exists already; choose another name or pass --overwrite")
+        if path.exists() and not (path.is_dir() and _replaceable(path)):
+            raise FolderError(f"{path}: is not a model folder, it will not be replaced")
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
@@ -164,16 +166,26 @@ def writing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         yield temporary
         os.chmod(temporary, 0o755)
         if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            path.rename(old / path.name)
-            temporary.rename(path)
-            shutil.rmtree(old)
+            _replace(path, temporary)
         else:
             temporary.rename(path)
     except OSError as error:
         raise FolderError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace(path: Path, new: Path) -> None:
+    """Put ``new`` in the place of ``path``, which comes back where that fails."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    old = aside / path.name
+    try:
+        path.rename(old)
+        new.rename(path)
+    finally:
+        if not path.exists():
+            old.rename(path)
+        shutil.rmtree(aside)
 
 
 def _replaceable(path: Path) -> bool:

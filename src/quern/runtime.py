@@ -49,6 +49,7 @@ class Graph:
             raise FolderError(f"{source!s}: missing from the model folder") from error
         except (
             ort.capi.onnxruntime_pybind11_state.Fail,
+            ort.capi.onnxruntime_pybind11_state.InvalidArgument,  # an empty file
             ort.capi.onnxruntime_pybind11_state.InvalidProtobuf,
             ort.capi.onnxruntime_pybind11_state.InvalidGraph,
             ort.capi.onnxruntime_pybind11_state.NotImplemented,

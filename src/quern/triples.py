@@ -68,11 +68,14 @@ class TripleFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             of "no subject here" in lines for which not every predicate was looked for.
         augment: share of texts in which one end of a triple is replaced by another of the
             same predicate, drawn anew at every step.
+        unknown: share of words and numbers that are read as if they had no id of their own,
+            so that their n-grams and shapes learn to carry what new names will need.
     """
 
     occurrence: Occurrence = "nearest"
     absent_weight: float = 0.3
     augment: float = 0.0
+    unknown: float = 0.0
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,15 +113,18 @@ def object_targets(
 # -- decoding: arrays → triples -----------------------------------------------------
 
 
+Hit = tuple[int, int, float]  # unit, label, probability
+
+
 class Scores(NamedTuple):
     """What the graphs say of one window.
 
     ``objects`` holds, for each candidate subject, the places whose probability reaches a
-    floor, as (unit, label, probability) of starts and of ends, in the order of the units.
+    floor, starts and ends, in the order of the units.
     """
 
     subjects: Floats
-    objects: dict[UnitSpan, tuple[list[tuple[int, int, float]], list[tuple[int, int, float]]]]
+    objects: dict[UnitSpan, tuple[list[Hit], list[Hit]]]
 
 
 class Found(NamedTuple):
@@ -130,15 +136,18 @@ class Found(NamedTuple):
     score: float
 
 
-def sparse(probabilities: Floats, floor: Thresholds) -> tuple[list, list]:  # type: ignore[type-arg]
+def sparse(probabilities: Floats, floor: Thresholds) -> tuple[list[Hit], list[Hit]]:
     """Starts and ends in (length, labels, 2) that reach the floor, in the order of the units."""
-    sides = []
-    for side, least in enumerate((floor.object_start, floor.object_end)):
-        plane = probabilities[..., side]
-        units, labels = np.nonzero(plane >= least)
-        values = plane[units, labels]
-        sides.append(list(zip(units.tolist(), labels.tolist(), values.tolist(), strict=True)))
-    return sides[0], sides[1]
+    least = np.array([floor.object_start, floor.object_end], dtype=np.float32)
+    found = np.nonzero(probabilities >= least)
+    units, labels, sides = (index.tolist() for index in found)
+    starts: list[Hit] = []
+    ends: list[Hit] = []
+    for unit, label, side, p in zip(
+        units, labels, sides, probabilities[found].tolist(), strict=True
+    ):
+        (ends if side else starts).append((unit, label, p))
+    return starts, ends
 
 
 def decode_subjects(marks: Floats, thresholds: Thresholds) -> list[UnitSpan]:
@@ -260,9 +269,9 @@ class TripleModel:
 
     def _run_objects(
         self, encoded: dict[str, Floats], pairs: list[list[UnitSpan]], floor: Thresholds
-    ) -> list[dict]:  # type: ignore[type-arg]
+    ) -> list[dict[UnitSpan, tuple[list[Hit], list[Hit]]]]:
         flat = [(row, *pair) for row, of_row in enumerate(pairs) for pair in of_row]
-        objects: list[dict] = [{} for _ in pairs]  # type: ignore[type-arg]
+        objects: list[dict[UnitSpan, tuple[list[Hit], list[Hit]]]] = [{} for _ in pairs]
         for at in range(0, len(flat), 2 * self.batch_size):
             some = flat[at : at + 2 * self.batch_size]
             index = np.array(some, dtype=np.int64)

@@ -140,8 +140,8 @@ class _Page:
         shared = self._report.shared
         if shared is not None:
             click.echo(
-                f"{shared.texts:,} dev texts also stand in train; "
-                f"so do {shared.triples:,} dev triples ({_percent(shared.share)})\n"
+                f"of dev in train as well: {shared.texts:,} text(s), "
+                f"{shared.triples:,} triple(s) ({_percent(shared.share)})\n"
             )
 
     def _lengths(self, name: str, lengths: Lengths) -> None:
@@ -164,7 +164,8 @@ class _Page:
         rows = [
             [p.name, *(f"{getattr(p, name):,}" for name in names), self._remark(p)] for p in shown
         ]
-        _table(rows, ["predicate", *names, ""])
+        if rows:
+            _table(rows, ["predicate", *names, ""])
         if len(every) > len(shown):
             click.echo(f"… and {len(every) - len(shown):,} predicates more (--all lists them)\n")
 
@@ -231,7 +232,7 @@ def _figures(file: FileReport) -> dict[str, str]:
         "units of a text, most": f"{lengths.longest:,}",
         "texts in several windows": several,
         "units behind a first window": _percent(lengths.beyond),
-        "best F1 that decoding can reach": _percent(best.f1),
+        "best F1 within reach": _percent(best.f1),
         "best precision": _percent(best.precision),
         "best recall": _percent(best.recall),
     }

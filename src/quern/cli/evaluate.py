@@ -90,15 +90,15 @@ def command(
     digest = data_hash(data)
     if digest == trained_on:
         note(f"{data}: the model was trained on this very file; on new texts expect less")
-    if form == "json":
-        _write_json({"model": model, "data": str(data), "data_sha256": digest}, evaluation)
-    else:
-        _write_tables(evaluation)
     if page is not None:
         html = report(evaluation, judged, f"{model} on {data.name}", errors)
         # A lone surrogate is no text that a file can hold.
         page.write_text(html, "utf-8", errors="xmlcharrefreplace", newline="\n")
         note(f"{page}: written")
+    if form == "json":
+        _write_json({"model": model, "data": str(data), "data_sha256": digest}, evaluation)
+    else:
+        _write_tables(evaluation)
 
 
 def _open(model: str) -> tuple[TripleModel, str | None]:

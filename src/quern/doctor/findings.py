@@ -94,9 +94,9 @@ KINDS: dict[str, Kind] = {
     ),
     "window": Kind(
         "labels whose ends no window holds together",
-        "raise overlap to the distance and window above it (--set overlap=… --set window=… in "
-        "training); or train without them: --allow window",
-        dev=f"raise overlap to the distance and window above it; {_COUNTED}",
+        "raise overlap to as many units, and window above it (in training: --set overlap=… "
+        "--set window=…); or train without them: --allow window",
+        dev=f"raise overlap to as many units, and window above it; {_COUNTED}",
         stops=_TRAIN,
     ),
     "ambiguous": Kind(
@@ -107,8 +107,8 @@ KINDS: dict[str, Kind] = {
     ),
     "inexpressible": Kind(
         "labels that decoding cannot express",
-        "where spans are nested, keep the one that matters more; or leave it, and know that no "
-        "model reaches more than the best score above",
+        "where spans are nested, keep the one that matters more; or leave them: they cost what "
+        "the best score above lacks",
     ),
     "spelling": Kind(
         "labels spelled unlike their text in case or width",

@@ -133,15 +133,11 @@ class Look:
 
     def _spot_entities(self, example: TripleExample) -> None:
         for entity in example.entities:
-            end = entity.start + len(entity.text)
-            if not _stands(entity.text, entity.start, example.text) or entity.end not in (
-                None,
-                end,
-            ):
+            start, end = entity.start, entity.start + len(entity.text)
+            ends = entity.end is None or entity.end == end
+            if not (ends and _stands(entity.text, start, example.text)):
                 stop = "" if entity.end is None else f" to {entity.end}"
-                self._note(
-                    "entity", example.line, f"'{entity.text}' at character {entity.start}{stop}"
-                )
+                self._note("entity", example.line, f"'{entity.text}' at character {start}{stop}")
 
     def _spot_edges(self, example: TripleExample) -> None:
         for triple in example.triples:
@@ -216,7 +212,7 @@ class Look:
         """A label that does not come back, and what comes back in its place or cuts it short."""
         near = [r for r in reached if r.label == triple.label and _meet(r, triple)]
         wanted = self._strings(encoding, triple)
-        given = sorted({self._strings(encoding, r) for r in near} - {wanted})
+        given = sorted({self._strings(encoding, r) for r in near})
         if given:
             return f"{_told(wanted)}; decoding gives {', '.join(map(_told, given))}"
         first, last = triple.subject

@@ -18,6 +18,7 @@ from quern.triples import TripleModel
 _CHUNK = 256  # texts read before they are judged
 
 Place = tuple[int, int]  # where a slice of the text begins and ends
+StrictKey = tuple[int, int, str | None, str, int, int, str | None]  # as ``Triple.strict_key``
 Status = Literal["right", "missed", "wrong"]
 Reason = Literal["absent", "border", "window", "spelling"]
 
@@ -40,16 +41,16 @@ class Comparison(msgspec.Struct, frozen=True):
         s, o = triple.subject_start, triple.object_start
         if s is None or o is None:
             raise DataError(f"'{triple.predicate}': compared by place, but the label has none")
-        ends = (s, s + len(triple.subject), triple.predicate, o, o + len(triple.object))
-        return (*ends, triple.subject_type, triple.object_type) if self.types else ends
+        s_end, o_end = s + len(triple.subject), o + len(triple.object)
+        s_type, o_type = triple.subject_type, triple.object_type
+        return self._strict((s, s_end, s_type, triple.predicate, o, o_end, o_type))
 
     def given(self, triple: Triple) -> Hashable:
         """What is compared of a model's answer."""
-        if not self.places:
-            return triple.key
-        s, o = triple.subject, triple.object
-        ends = (s.start, s.end, triple.predicate, o.start, o.end)
-        return (*ends, triple.subject_type, triple.object_type) if self.types else ends
+        return self._strict(triple.strict_key) if self.places else triple.key
+
+    def _strict(self, key: StrictKey) -> Hashable:
+        return key if self.types else (key[:2], key[3:6])
 
 
 class Fact(msgspec.Struct, frozen=True):

@@ -33,7 +33,9 @@ def many(value: int, noun: str) -> str:
 def remarks(evaluation: Evaluation) -> list[str]:
     """What a reader must know besides the figures, one sentence a line."""
     how = evaluation.comparison
-    what = "words" if not how.places else "places and types" if how.types else "places"
+    what = (
+        "words" if not how.places else "places and types" if how.types else "places without types"
+    )
     lines = [f"{many(evaluation.lines, 'text')}, compared by {what}; a fact counts once a text."]
     if evaluation.left_out:
         lines.append(f"{many(evaluation.left_out, 'text')} left out, where a label has no place.")

@@ -3,11 +3,12 @@
 from quern.text.codec import CodecRules, Encoding, TextCodec, Window
 from quern.text.features import GRAM_SLOTS, SHAPES
 from quern.text.units import han_share, split
-from quern.text.vocabulary import Vocabulary
+from quern.text.vocabulary import UNKNOWN, Vocabulary
 
 __all__ = [
     "GRAM_SLOTS",
     "SHAPES",
+    "UNKNOWN",
     "CodecRules",
     "Encoding",
     "TextCodec",

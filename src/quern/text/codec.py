@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from quern.errors import FolderError
+from quern.errors import FolderError, TextError
 from quern.records import Span
 from quern.text.features import GRAM_SLOTS, grams_of, shape_of
 from quern.text.normalise import normalise
@@ -173,15 +173,17 @@ class TextCodec:
         return Span(start, end, encoding.text[start:end])
 
     def locate(self, encoding: Encoding, start: int, end: int) -> tuple[int, int] | None:
-        """The first and last unit of ``text[start:end]``, None where it cuts through a unit."""
-        first = int(np.searchsorted(encoding.starts, start))
-        last = int(np.searchsorted(encoding.ends, end))
-        fits = (
-            first <= last < encoding.length
-            and encoding.starts[first] == start
-            and encoding.ends[last] == end
-        )
-        return (first, last) if fits else None
+        """The first and last unit of ``text[start:end]``, None where it cuts through a unit.
+
+        White space at its ends belongs to no unit and is left out.
+        """
+        text, starts, ends = encoding.text, encoding.starts, encoding.ends
+        first = int(np.searchsorted(starts, start))
+        last = int(np.searchsorted(ends, end, side="right")) - 1
+        if not (start >= 0 and first <= last and end <= len(text)):
+            return None
+        cut = text[start : starts[first]].strip() or text[ends[last] : end].strip()
+        return None if cut else (first, last)
 
     def occurrences(self, encoding: Encoding, part: str) -> list[tuple[int, int]]:
         """Every place where ``part`` stands on unit borders, as first and last unit.
@@ -189,23 +191,29 @@ class TextCodec:
         A part that never stands there to the letter is looked for once more with white
         space at its ends left out and width and case folded.
         """
-        exact = self._find(encoding, encoding.text, part, None)
+        text = encoding.text
+        same = range(len(text) + 1)
+        exact = self._find(encoding, text, part, same)
         if exact:
             return exact
-        folded, origin = normalise(encoding.text)
-        return self._find(encoding, folded, normalise(part.strip())[0], origin)
+        folded, origin = normalise(text)
+        borders = same if origin is None else [*origin, len(text)]
+        return self._find(encoding, folded, normalise(part.strip())[0], borders)
 
     def _find(
-        self, encoding: Encoding, haystack: str, needle: str, origin: list[int] | None
+        self, encoding: Encoding, haystack: str, needle: str, borders: Sequence[int]
     ) -> list[tuple[int, int]]:
+        """``borders`` says where each character of ``haystack``, and its end, stand in the text."""
         places = []
         at = haystack.find(needle) if needle else -1
         while at >= 0:
             end = at + len(needle)
-            a, b = (at, end) if origin is None else (origin[at], origin[end - 1] + 1)
-            place = self.locate(encoding, a, b)
-            if place is not None:
-                places.append(place)
+            a, b = borders[at], borders[end]
+            # Half of a character that folds into several (the ``2`` of ``½``) is no place.
+            if borders[at - 1] != a and borders[end - 1] != b:
+                place = self.locate(encoding, a, b)
+                if place is not None:
+                    places.append(place)
             at = haystack.find(needle, at + 1)
         return places
 
@@ -234,11 +242,12 @@ class TextCodec:
         """
         try:
             stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
-        except (OSError, msgspec.DecodeError) as error:
+            vocabulary = Vocabulary(stored.units)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, TextError) as error:
             raise FolderError(f"{path}: not a codec: {error}") from error
         if stored.codec != RULES:
             raise FolderError(f"{path}: codec rules {stored.codec}, this quern reads {RULES}")
-        return cls(Vocabulary(stored.units), stored.rules)
+        return cls(vocabulary, stored.rules)
 
 
 class _Stored(msgspec.Struct, forbid_unknown_fields=True):

@@ -21,12 +21,14 @@ class Vocabulary:
         """Number ``units`` in the order given.
 
         Raises:
-            TextError: a unit stands twice or is empty.
+            TextError: a unit stands twice, is empty or holds a lone surrogate.
         """
         self.units: tuple[str, ...] = tuple(units)
         self._ids = {unit: i for i, unit in enumerate(self.units, RESERVED)}
         if len(self._ids) != len(self.units) or "" in self._ids:
             raise TextError("a vocabulary needs distinct, non-empty units")
+        if any(map(_SURROGATE.search, self.units)):
+            raise TextError("a vocabulary cannot hold lone surrogates: no file can")
 
     @classmethod
     def fit(cls, units: Iterable[str], min_count: int, max_size: int) -> Vocabulary:

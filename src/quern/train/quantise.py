@@ -32,9 +32,7 @@ class _Inputs(CalibrationDataReader):  # type: ignore[misc]
         return next(self._runs, None)
 
 
-def quantise(
-    source: Path, target: Path, runs: Sequence[Arrays], keep: Sequence[str] = ()
-) -> None:
+def quantise(source: Path, target: Path, runs: Sequence[Arrays], keep: Sequence[str] = ()) -> None:
     """Write ``source`` with its matrix products and embedding tables in 8 bits.
 
     The scale of every activation is fixed from ``runs``. A dynamic scale would be taken from

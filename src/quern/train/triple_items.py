@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from quern.alignment import AlignedTriple, Label, Problem, UnitSpan, align, in_window, outside
 from quern.records import TripleExample
 from quern.runtime import padded
-from quern.text import Encoding, TextCodec, Window
+from quern.text import UNKNOWN, Encoding, TextCodec, Window
 from quern.train.triples import TripleNet, triple_loss
 from quern.triples import TripleFitting, object_targets, subject_targets
 
@@ -95,6 +95,7 @@ class TripleItems:
         arrays: dict[str, np.ndarray] = dict(
             self.codec.arrays([(item.encoding, item.window) for item in batch], length)
         )
+        self._forget_words(arrays, rng)
         subjects = [self._subject(item, rng) for item in batch]
         arrays["start"] = np.array([s for s, _ in subjects], dtype=np.int64)
         arrays["end"] = np.array([e for _, e in subjects], dtype=np.int64)
@@ -108,6 +109,12 @@ class TripleItems:
         arrays["absent"] = np.array([item.absent for item in batch], dtype=np.float32)
         arrays["absent_objects"] = np.stack([item.absent_objects for item in batch])
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def _forget_words(self, arrays: dict[str, NDArray[Any]], rng: np.random.Generator) -> None:
+        if self.fitting.unknown:
+            units = arrays["units"]
+            told = arrays["grams"][..., 0] > 0  # only what n-grams still tell apart
+            units[told & (rng.random(units.shape) < self.fitting.unknown)] = UNKNOWN
 
     def loss(self, net: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss of a batch, by its terms."""
