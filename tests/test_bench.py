@@ -395,7 +395,7 @@ def test_the_runner_lists_and_refuses(capsys: pytest.CaptureFixture[str], tmp_pa
 def test_every_benchmark_has_a_module_and_every_set_a_recipe() -> None:
     for name in runner.BENCHMARKS:
         assert (Path(runner.__file__).parent / f"{name}.py").is_file()
-    assert set(triples_accuracy.RECIPES) == set(sets.TRIPLES)
+    assert {recipe.of for recipe in triples_accuracy.RECIPES.values()} == set(sets.TRIPLES)
 
 
 def test_pieces_have_the_length_that_was_asked() -> None:
@@ -434,7 +434,8 @@ def test_every_recipe_is_a_plan() -> None:
     from benchmarks import training_speed
     from quern.train.settings import plan
 
-    for preset, words in (*triples_accuracy.RECIPES.values(), training_speed.QUICK):
+    recipes = [recipe[1:3] for recipe in triples_accuracy.RECIPES.values()]
+    for preset, words in (*recipes, training_speed.QUICK):
         plan(preset, [*words, "seed=1"])
 
 

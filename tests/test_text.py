@@ -139,6 +139,24 @@ def test_a_text_has_its_numbers_in_any_thread(limit: int, monkeypatch: pytest.Mo
         sys.setswitchinterval(interval)
 
 
+class Slow(np.ndarray):
+    """A table that lets other threads in before it takes a row."""
+
+    def __setitem__(self, *item: Any) -> None:
+        time.sleep(0.0005)
+        super().__setitem__(*item)
+
+
+def test_threads_that_learn_at_the_same_time_do_not_mix_rows() -> None:
+    many = ["".join(PIECES[i:] + PIECES[:i]) for i in range(0, 80, 10)]
+    shared = fresh()
+    shared._memo.table = shared._memo.table.view(Slow)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(
+            same(found, fresh().encode(found.text)) for found in pool.map(shared.encode, many)
+        )
+
+
 @settings(max_examples=60)
 @given(st.lists(texts(), min_size=1, max_size=6))
 def test_what_is_remembered_changes_nothing(many: list[str]) -> None:

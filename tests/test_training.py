@@ -10,11 +10,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import msgspec
+import numpy as np
 
 import quern
 from corpus import corpus
 from quern.errors import DataError, FolderError, TrainingError
-from quern.records import LabelledTriple, TripleExample
+from quern.records import LabelledSpan, LabelledTriple, TripleExample
 from quern.text import CodecRules
 from quern.train.fit import Fit, fit, split_by_hash
 from quern.train.int8 import write_int8
@@ -209,16 +210,37 @@ def test_augmented_items_stay_true() -> None:
     """After an end was replaced, every triple's ends still are what some label says."""
     training = TripleTraining(TRAIN, DEV, plan())
     items = training.items
-    known = {key: set(texts) for key, texts in items._ends.items()}
+    known = {text for texts in items._ends.values() for text in texts}
     changed = 0
-    import numpy as np
-
     for n, item in enumerate(items.items * 3):
         new = items._augmented(item, np.random.default_rng(n))
         changed += new.encoding.text != item.encoding.text
-        for triple in new.triples:
-            subject = items.codec.span(new.encoding, *triple.subject).text
-            object_ = items.codec.span(new.encoding, *triple.object).text
-            assert subject in known[triple.label, True]
-            assert object_ in known[triple.label, False]
+        assert len(new.triples) == len(item.triples)
+        for before, after in zip(item.triples, new.triples, strict=True):
+            assert before.label == after.label
+            for span in (after.subject, after.object):
+                assert items.codec.span(new.encoding, *span).text in known
     assert changed > 20
+
+
+def test_labelled_entities_teach_the_encoder() -> None:
+    def with_entities(example: TripleExample) -> TripleExample:
+        names = {t.subject for t in example.triples}
+        spans = [LabelledSpan(n, example.text.index(n), "name") for n in sorted(names)]
+        return msgspec.structs.replace(example, entities=tuple(spans))
+
+    odd = TripleExample("Norden1", (), entities=(LabelledSpan("王", 0, "name"),), line=9)
+    still = msgspec.structs.replace(plan(), fitting=TripleFitting())
+    training = TripleTraining([odd, *map(with_entities, TRAIN)], DEV, still)
+    lines = [(p.line, p.lost) for p in training.problems if p.kind == "entity"]
+    assert lines == [(9, False)]
+    at, item = next((i, item) for i, item in enumerate(training.items.items) if item.entities)
+    batch = training.items.collate([0, at], [0, 0, 0])
+    assert batch["named"].tolist() == [0.0, 1.0]
+    for side in (0, 1):
+        marked = batch["entities"][1, :, 0, side].nonzero().flatten().tolist()
+        assert marked == sorted(entity.span[side] for entity in item.entities)
+    terms = training.items.loss(training.net, batch)
+    assert set(terms) == {"subjects", "objects", "entities"}
+    terms["entities"].backward()
+    assert training.net.encoder.embedding.unit.weight.grad.abs().sum() > 0

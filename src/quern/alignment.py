@@ -12,11 +12,11 @@ from quern.text import Encoding, TextCodec, Window
 
 UnitSpan = tuple[int, int]  # first and last unit, both included
 Occurrence = Literal["nearest", "first"]
-Kind = Literal["absent", "border", "ambiguous", "window"]
+Kind = Literal["absent", "border", "ambiguous", "window", "entity"]
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Why a label was lost (or, where ambiguous, guessed)."""
+    """Why a label was lost; or, where ambiguous, guessed; or, an entity, not made use of."""
 
     line: int
     kind: Kind
@@ -24,8 +24,8 @@ class Problem(msgspec.Struct, frozen=True):
 
     @property
     def lost(self) -> bool:
-        """Whether the label is gone, rather than placed by guess."""
-        return self.kind != "ambiguous"
+        """Whether a triple is gone, rather than placed by guess."""
+        return self.kind not in ("ambiguous", "entity")
 
 
 class Label(msgspec.Struct, frozen=True, order=True):
@@ -86,6 +86,29 @@ def align(
             subject, object_ = _choose(subjects, objects, occurrence)
             placed[AlignedTriple(subject, Label.of(triple), object_)] = None
     return list(placed), problems
+
+
+class AlignedEntity(NamedTuple):
+    """A labelled entity on unit borders; the type is empty where none is given."""
+
+    span: UnitSpan
+    type: str
+
+
+def align_entities(
+    example: TripleExample, encoding: Encoding, codec: TextCodec
+) -> tuple[list[AlignedEntity], list[Problem]]:
+    """Place every labelled entity of ``example``; what does not fit is left out and named."""
+    placed: list[AlignedEntity] = []
+    problems: list[Problem] = []
+    for entity in example.entities:
+        places, kind = _places(entity.text, entity.start, encoding, codec)
+        if kind is None:
+            placed.append(AlignedEntity(places[0], entity.type or ""))
+        else:
+            detail = _describe(kind, entity.text, entity.start, 0, "entity")
+            problems.append(Problem(example.line, "entity", detail))
+    return placed, problems
 
 
 def in_window(triples: list[AlignedTriple], window: Window) -> list[AlignedTriple]:
@@ -153,5 +176,4 @@ def _describe(kind: Kind, part: str, start: int | None, count: int, predicate: s
         "absent": f"'{part}' ({predicate}) does not stand in the text{where}",
         "border": f"'{part}' ({predicate}){where} cuts through a word or number",
         "ambiguous": f"'{part}' ({predicate}) occurs {count} times and has no offset",
-        "window": "",
     }[kind]

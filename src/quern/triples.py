@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from quern.alignment import AlignedTriple, Label, Occurrence, UnitSpan
+from quern.alignment import AlignedEntity, AlignedTriple, Label, Occurrence, UnitSpan
 from quern.records import Triple
 from quern.runtime import Runs, batches, padded
 from quern.text import Encoding, TextCodec, Window
@@ -107,6 +107,14 @@ def object_targets(
         if found == subject and label in labels:
             k = labels[label]
             marks[object_[0], k, 0] = marks[object_[1], k, 1] = 1
+    return marks
+
+
+def entity_targets(entities: Iterable[AlignedEntity], types: dict[str, int], length: int) -> Floats:
+    """Marks of the starts and ends of entities, shape (length, types, 2)."""
+    marks = np.zeros((length, len(types), 2), dtype=np.float32)
+    for (first, last), kind in entities:
+        marks[first, types[kind], 0] = marks[last, types[kind], 1] = 1
     return marks
 
 

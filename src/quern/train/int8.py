@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import msgspec
 
-from quern import evaluation, folder
+from quern import bench, evaluation, folder
 from quern.card import card
 from quern.errors import DataError, FolderError
 from quern.records import TripleExample
@@ -19,6 +21,7 @@ from quern.train.quantise import quantise, recorded
 from quern.triples import Thresholds, TripleModel
 
 _CALIBRATION = 512  # texts from which the scales of the activations are fixed
+_SECONDS = 10.0  # for measuring the speed of both
 _RUNS = 24  # recorded batches of each graph
 _EAGER = Thresholds(0.05, 0.05, 0.5, 0.5)  # so that texts without facts show subjects too
 # Products with one row for a whole text or subject: too small to gain from 8 bits, and the
@@ -73,11 +76,31 @@ def write_int8(
         folder.write_json(temporary / folder.MANIFEST, manifest)
         before = evaluation.score(load(source), examples).figures()
         after = evaluation.score(load(temporary), examples).figures()
-        metrics = {"dev": after, "fp32": before, "dev_texts": len(examples)}
+        metrics = {
+            "dev": after,
+            "fp32": before,
+            "dev_texts": len(examples),
+            "speed": _speed(source, temporary, [example.text for example in examples]),
+        }
         folder.write_json(temporary / folder.METRICS, metrics)
         page = card(folder.ModelFolder(temporary), out.name)
         (temporary / folder.CARD).write_text(page, encoding="utf-8")
     return metrics
+
+
+def _speed(source: Path, target: Path, texts: Sequence[str]) -> dict[str, Any]:
+    """Texts per second of both, taking turns, one thread each."""
+    old, new = load(source), load(target)
+    contenders = [bench.Contender("int8", new), bench.Contender("fp32", old)]
+    some = bench.sample(contenders, texts, _SECONDS)
+    rounds = bench.within(bench.alternate(contenders, some), _SECONDS, time.perf_counter)
+    ours, theirs = zip(*rounds, strict=True)
+    return {
+        "texts_per_second": bench.speed(ours).batched.value,
+        "times_fp32": bench.ratio(ours, theirs).batched.value,
+        "units_per_text": fmean(new.codec.encode(text).length for text in some),
+        "machine": bench.machine(),
+    }
 
 
 def _record(given: folder.ModelFolder, texts: Sequence[str]) -> dict[str, list[Arrays]]:

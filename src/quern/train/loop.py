@@ -259,7 +259,10 @@ class Trainer:
             for prefix in ("net", "average", "best", "adam")
         }
         self._set(part["net"])
-        self.average, self.best = part["average"], part["best"]
+        # A file keeps no order; the average is followed in the order of the parameters.
+        names = [name for name, _ in self.net.named_parameters()]
+        self.average = {name: part["average"][name] for name in names}
+        self.best = {name: part["best"][name] for name in names if part["best"]}
         self.optimiser = self._adam(
             self.schedule.rate if self.state.stage == 0 else self.schedule.fine_rate
         )

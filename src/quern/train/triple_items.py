@@ -11,12 +11,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from quern.alignment import AlignedTriple, Label, Problem, UnitSpan, align, in_window, outside
+from quern.alignment import (
+    AlignedEntity,
+    AlignedTriple,
+    Label,
+    Problem,
+    UnitSpan,
+    align,
+    align_entities,
+    in_window,
+    outside,
+)
 from quern.records import TripleExample
 from quern.runtime import padded
 from quern.text import UNKNOWN, Encoding, TextCodec, Window
 from quern.train.triples import TripleNet, triple_loss
-from quern.triples import TripleFitting, object_targets, subject_targets
+from quern.triples import TripleFitting, entity_targets, object_targets, subject_targets
 
 
 class Item(NamedTuple):
@@ -27,6 +37,7 @@ class Item(NamedTuple):
         encoding: the text.
         window: the part of it.
         triples: those that the window holds, in units of the window.
+        entities: likewise.
         absent: weight of "no subject here".
         absent_objects: (labels,), weight of "no object here" under each label.
     """
@@ -35,6 +46,7 @@ class Item(NamedTuple):
     encoding: Encoding
     window: Window
     triples: list[AlignedTriple]
+    entities: list[AlignedEntity]
     absent: float
     absent_objects: NDArray[np.float32]
 
@@ -53,6 +65,8 @@ class TripleItems:
         self.codec = codec
         self.fitting = fitting
         self.labels = {label: k for k, label in enumerate(labels)}
+        types = sorted({entity.type or "" for e in examples for entity in e.entities})
+        self.types = {name: k for k, name in enumerate(types)}
         self.items: list[Item] = []
         self.problems: list[Problem] = []
         for example in examples:
@@ -64,10 +78,19 @@ class TripleItems:
         windows = self.codec.windows(encoding)
         triples, problems = align(example, encoding, self.codec, self.fitting.occurrence)
         self.problems += problems + outside(example, triples, windows)
+        entities, problems = align_entities(example, encoding, self.codec)
+        self.problems += problems
         absent, absent_objects = self._absent(example)
         for window in windows:
-            held = in_window(triples, window)
-            self.items.append(Item(example.line, encoding, window, held, absent, absent_objects))
+            held, first = in_window(triples, window), window.first
+            named = [
+                AlignedEntity((a - first, b - first), kind)
+                for (a, b), kind in entities
+                if first <= a and b < window.stop
+            ]
+            self.items.append(
+                Item(example.line, encoding, window, held, named, absent, absent_objects)
+            )
 
     def _absent(self, example: TripleExample) -> tuple[float, NDArray[np.float32]]:
         """What it weighs that something is not labelled: nothing where it was not looked for."""
@@ -95,6 +118,12 @@ class TripleItems:
         arrays: dict[str, np.ndarray] = dict(
             self.codec.arrays([(item.encoding, item.window) for item in batch], length)
         )
+        if self.types:
+            arrays["entities"] = np.stack(
+                [entity_targets(item.entities, self.types, length) for item in batch]
+            )
+            named = [float(bool(item.entities)) for item in batch]
+            arrays["named"] = np.array(named, dtype=np.float32)
         self._forget_words(arrays, rng)
         subjects = [self._subject(item, rng) for item in batch]
         arrays["start"] = np.array([s for s, _ in subjects], dtype=np.int64)
@@ -166,7 +195,8 @@ class TripleItems:
         after = window.text[span.end - window.start :]
         encoding = self.codec.encode(before + text + after)
         grown = encoding.length - (stop - first)
-        spans = (s for t in item.triples for s in (t.subject, t.object))
+        spans = [s for t in item.triples for s in (t.subject, t.object)]
+        spans += [entity.span for entity in item.entities]
         clean = all(s == place or s[1] < a or s[0] > b for s in spans)
         new = self.codec.locate(encoding, len(before), len(before) + len(text))
         if not clean or new != (a, b + grown) or encoding.length > self.codec.rules.window:
@@ -178,4 +208,10 @@ class TripleItems:
             return (span[0] + grown, span[1] + grown) if span[0] > b else span
 
         triples = [AlignedTriple(moved(s), label, moved(o)) for s, label, o in item.triples]
-        return item._replace(encoding=encoding, window=Window(0, encoding.length), triples=triples)
+        entities = [AlignedEntity(moved(span), kind) for span, kind in item.entities]
+        return item._replace(
+            encoding=encoding,
+            window=Window(0, encoding.length),
+            triples=triples,
+            entities=entities,
+        )

@@ -71,7 +71,7 @@ class TripleTraining:
         found = {Label.of(t) for e in train for t in e.triples}
         self.labels = sorted(found, key=lambda label: label.sort_key)
         self.items = TripleItems(train, self.codec, self.labels, plan.fitting)
-        self.net = TripleNet(plan.settings, self.codec, len(self.labels))
+        self.net = TripleNet(plan.settings, self.codec, len(self.labels), len(self.items.types))
         self.trainer = Trainer(self.net, self.items, plan.schedule)
         self._graphs = export_graphs(self.net, self.codec)
 

@@ -138,8 +138,14 @@ class ObjectHead(nn.Module):
 class TripleNet(nn.Module):
     """The whole network; probabilities are products of a tag's and of its helpers'."""
 
-    def __init__(self, settings: TripleSettings, codec: TextCodec, labels: int) -> None:
-        """Sized by the codec's vocabulary and the number of labels."""
+    def __init__(
+        self, settings: TripleSettings, codec: TextCodec, labels: int, types: int = 0
+    ) -> None:
+        """Sized by the codec's vocabulary and the number of labels.
+
+        Where entities are labelled too, with ``types`` types, a head that is not exported
+        learns to find them, so that the encoder does.
+        """
         super().__init__()
         rules, dim = codec.rules, settings.dim
         embedding = UnitEmbedding(
@@ -152,6 +158,7 @@ class TripleNet(nn.Module):
         self.relations = Gate(dim, labels)
         self.subjects = SubjectHead(settings)
         self.objects = ObjectHead(settings, labels)
+        self.types = Gate(dim, 2 * types) if types else None
 
     def encode(self, units: Tensor, shapes: Tensor, grams: Tensor) -> Encoded:
         """Everything before a subject is chosen."""
@@ -198,10 +205,11 @@ def triple_loss(net: TripleNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         batch: ``units``, ``shapes``, ``grams``; ``subjects`` (B, T, 2); one sampled subject a
             text in ``start`` and ``end`` (B,) with its ``objects`` (B, T, labels, 2);
             ``absent`` (B,) and ``absent_objects`` (B, labels), the weights of what is not
-            labelled.
+            labelled. Where entities are labelled, ``entities`` (B, T, types, 2) and
+            ``named`` (B,), whether they are in this text.
 
     Returns:
-        The two terms by name; each is a mean over units.
+        The terms by name; each is a mean over units.
     """
     encoded = net.encode(batch["units"], batch["shapes"], batch["grams"])
     row = torch.arange(len(batch["units"]), device=batch["units"].device)
@@ -214,10 +222,17 @@ def triple_loss(net: TripleNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         batch["absent_objects"][:, None, :, None],
     )
     count = mask.sum()
-    return {
+    terms = {
         "subjects": (subjects.sum(-1, keepdim=True) * mask).sum() / count,
         "objects": (objects.sum((2, 3)).unsqueeze(-1) * mask).sum() / count,
     }
+    if net.types is not None:
+        target = batch["entities"].flatten(2)
+        logits = net.types(encoded.hidden).float()
+        found = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        named = batch["named"][:, None, None] * mask
+        terms["entities"] = (found.sum(-1, keepdim=True) * named).sum() / count
+    return terms
 
 
 class EncoderGraph(nn.Module):
