@@ -37,7 +37,7 @@ from quern.text.normalise import normalise
 GOLDEN = Path(__file__).parent / "golden" / "text.jsonl"
 ROWS: list[dict[str, Any]] = [json.loads(line) for line in GOLDEN.read_text("utf-8").splitlines()]
 # Of the numbers of every golden text. Where they change, raise RULES: old models read other text.
-NUMBERS = {1: "2669dfe5ce0606b37c5fc079ab385cdb4ba3497c0fa22f6189260ef8de6aaa70"}
+NUMBERS = {1: "4c599542ba3619e8483c0f0c647574ffad5ab144e8429b5eb9c152cfd3d48fdb"}
 
 KNOWN = TextCodec.fit([*PIECES, *PIECES], CodecRules(window=5, overlap=2))
 BLANK = TextCodec(Vocabulary(()), CodecRules(buckets=1 << 30))  # knows nothing, collides never
@@ -165,6 +165,7 @@ def test_what_is_remembered_changes_nothing(many: list[str]) -> None:
         forgetful = fresh()
         for text in many * 2:
             assert same(forgetful.encode(text), fresh().encode(text))
+            assert forgetful._memo.filled <= 3 + 1 + len(split(text))
 
 
 @given(texts())
@@ -355,6 +356,9 @@ OCCURRENCES: list[tuple[str, str, list[str]]] = [
     ("ß", "s", []),
     ("ﬁ", "f", []),
     ("㈱", "株", []),
+    ("字½", "字1", []),  # nor is 字 alone what was asked
+    ("字 ½", "字 1", []),
+    ("½字", "2字", []),
     ("fish", "", []),
     ("fish", " ", []),
     ("a fish", " ", []),

@@ -279,7 +279,8 @@ def test_the_grid_holds_all_pairs_from_low_to_high() -> None:
 # A language of brackets: [ ] and < ] are subjects, ( ) and { } their objects of either label,
 # where they begin and end within REACH units of the subject's start.
 TOKENS = "[]<(){}ab"
-REACH = 5
+REACH = 7
+FRAGMENTS = [*TOKENS, "[ ] ( )", "< ] {}", "< a ] ( )", "[ ] {} ()", "[()]"]
 READ = [Label("round", "bracket", "thing"), Label("curly")]
 SUBJECTS = {"[": (0.875, 0), "<": (0.625, 0), "]": (0, 0.75)}
 OBJECTS = {"(": (0, 0, 0.75), ")": (0, 1, 1.0), "{": (1, 0, 0.5), "}": (1, 1, 0.875)}
@@ -326,7 +327,7 @@ def model(window: int = 1_000, overlap: int = REACH - 1) -> TripleModel:
     return TripleModel(codec, READ, Encoder(codec), Objects(codec), Thresholds())
 
 
-lines = st.lists(st.sampled_from(TOKENS + "[](]"), max_size=40).map(" ".join)
+lines = st.lists(st.sampled_from(FRAGMENTS), max_size=20).map(" ".join)
 
 
 def test_facts_come_with_places_types_and_scores() -> None:
@@ -338,7 +339,7 @@ def test_facts_come_with_places_types_and_scores() -> None:
     assert other == Triple(Span(11, 15, "[{}]"), "curly", Span(12, 14, "{}"), 0.75 * 0.5)
 
 
-@given(st.lists(lines, max_size=3), st.integers(REACH, 12))
+@given(st.lists(lines, max_size=3), st.integers(REACH, 14))
 def test_windows_do_not_show(texts: list[str], window: int) -> None:
     whole = model()(texts)
     assert model(window)(texts) == whole
@@ -418,6 +419,8 @@ def test_batches_keep_to_their_size() -> None:
     assert {length for _, length in encoder.runs} == {padded(1)}  # type: ignore[attr-defined]
     assert max(rows for rows, _ in encoder.runs) == 3  # type: ignore[attr-defined]
     assert max(objects.runs) == 6  # type: ignore[attr-defined]
+    subjects = 4 * len(reader.codec.windows(reader.codec.encode("[] " * 40))) + 1
+    assert sum(objects.runs) == subjects  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("texts", [[], [""], [" ", "\r\n\u3000", ""]])
@@ -448,6 +451,11 @@ def test_facts_stand_in_the_order_of_their_subjects(text: str) -> None:
         for t in found
     ]
     assert places == sorted(set(places))
+
+
+def test_facts_of_one_subject_stand_in_the_order_of_labels() -> None:
+    [found] = model()(["[]{}()"])
+    assert [triple.predicate for triple in found] == ["round", "curly"]
 
 
 def test_a_fact_that_stands_twice_is_given_twice() -> None:

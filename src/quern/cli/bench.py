@@ -13,6 +13,7 @@ import msgspec
 import onnxruntime
 
 from quern import __version__, bench, evaluation, shipped
+from quern.cli import options
 from quern.cli.console import columns, note
 from quern.data import documents, numbered_lines, open_bytes, read_triples
 from quern.errors import DataError
@@ -64,20 +65,8 @@ class _Data(NamedTuple):
     show_default=True,
     help="Time for the measuring of speed. A labelled file is then read whole for its score.",
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Chunks of texts worked on at the same time.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-)
+@options.threads
+@options.table_or_json
 def command(
     model: str,
     file: Path,

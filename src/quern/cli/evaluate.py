@@ -9,6 +9,7 @@ from typing import Any, Literal
 import click
 import msgspec
 
+from quern.cli import options
 from quern.cli.console import columns, counted, note
 from quern.data import data_hash, read_triples
 from quern.evaluation import Evaluation, comparable, judge, report, summarise
@@ -42,21 +43,8 @@ _HEADS = ("wanted", "given", "right", "precision", "recall", "F1")
     show_default=True,
     help="The largest number of texts with errors on the page.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="Tables to look at, or one JSON object.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Chunks of texts worked on at the same time.",
-)
+@options.table_or_json
+@options.threads
 def command(
     model: str,
     data: Path,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from quern.bench import LOSS
+from quern.cli import options
 from quern.cli.console import note
 from quern.data import read_triples
 from quern.errors import MissingExtra
@@ -28,7 +29,7 @@ from quern.shipped import find
     required=True,
     help="Labelled lines to fix the scales by and to score both models on: your dev data.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a model folder that is there.")
+@options.overwrite
 def command(model: str, out: Path, int8: bool, data: Path, overwrite: bool) -> None:
     """Write MODEL in another form into the folder OUT, and score it again (extra 'train').
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import click
 import msgspec
 
+from quern.cli import options
 from quern.cli.console import columns, note, progress
 from quern.data import Document, documents, open_bytes
 from quern.errors import DataError
@@ -64,13 +65,7 @@ _Read = tuple[_Source, Reading]
     default=0.0,
     help="Leave out facts that score lower.",
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Chunks of texts worked on at the same time.",
-)
+@options.threads
 def command(
     files: tuple[Path, ...],
     model: str | None,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import click
 import msgspec
 
+from quern.cli import options
 from quern.cli.console import columns
 from quern.folder import ModelFolder
 from quern.shipped import find, names
@@ -15,7 +16,7 @@ from quern.shipped import find, names
 
 @click.command("info")
 @click.argument("model", required=False)
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@options.table_or_json
 def command(model: str | None, form: Literal["table", "json"]) -> None:
     """Say what MODEL holds; without MODEL, list the models that ship with quern.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from quern.cli import options
 from quern.cli.console import note, progress
 from quern.errors import MissingExtra, TrainingError
 
@@ -50,7 +51,7 @@ def command() -> None:
     help="Go on without labels that do not occur, cut through a word, or fit no window.",
 )
 @click.option("--resume", is_flag=True, help="Go on from where an earlier run was stopped.")
-@click.option("--overwrite", is_flag=True, help="Replace a model folder that is there.")
+@options.overwrite
 def triples(
     train: Path,
     dev: Path | None,

@@ -10,7 +10,7 @@ class _Folds(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         folded = unicodedata.normalize("NFKC", chr(code)).casefold()
-        # Folding can leave a compatibility form behind; a second NFKC reaches the fixed point.
+        # Folding takes some letters apart (``ΐ`` into three); a second NFKC joins them again.
         # No character may vanish: an empty result would make two texts of one length ambiguous.
         self[code] = unicodedata.normalize("NFKC", folded) or chr(code)
         return self[code]
