@@ -16,10 +16,11 @@ from quern.alignment import (
     Problem,
     UnitSpan,
     align,
+    align_entities,
     in_window,
     outside,
 )
-from quern.records import LabelledTriple, TripleExample
+from quern.records import LabelledSpan, LabelledTriple, TripleExample
 from quern.text import CodecRules, TextCodec, Vocabulary
 
 CODEC = TextCodec(Vocabulary(()), CodecRules(window=8, overlap=3))
@@ -301,3 +302,21 @@ def test_what_no_window_holds_is_named() -> None:
     ]
     assert in_window(placed, windows[0]) == []
     assert in_window(placed, windows[1]) == [((4, 4), KNOWS, (6, 6))]
+
+
+def test_entities_are_placed_by_their_offsets_and_misfits_named() -> None:
+    text = "Ada Moor owns the mill"
+    entities = (
+        LabelledSpan("Ada Moor", 0, "person"),
+        LabelledSpan("mill", 18),
+        LabelledSpan("ill", 19, "thing"),
+        LabelledSpan("owns", 3, "verb"),
+    )
+    example = TripleExample(text, (), entities=entities, line=4)
+    codec = TextCodec.fit([text])
+    placed, problems = align_entities(example, codec.encode(text), codec)
+    assert placed == [((0, 1), "person"), ((4, 4), "")]
+    assert [(p.line, p.kind, p.lost, p.detail) for p in problems] == [
+        (4, "entity", False, "'ill' (entity) at character 19 cuts through a word or number"),
+        (4, "entity", False, "'owns' (entity) does not stand in the text at character 3"),
+    ]

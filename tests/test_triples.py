@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quern.alignment import AlignedTriple, Label, UnitSpan, align
+from quern.errors import TextError
 from quern.records import LabelledTriple, Span, Triple, TripleExample
 from quern.runtime import Arrays, Results, padded
 from quern.text import CodecRules, TextCodec, Vocabulary
@@ -493,3 +494,8 @@ def test_a_key_is_that_of_the_fact(text: str) -> None:
         for found in decode(scores, USUAL)
     }
     assert keys == {triple.key for triple in reader([text])[0]}
+
+
+def test_one_string_is_not_read_character_by_character() -> None:
+    with pytest.raises(TextError, match=r"a list of texts is wanted: model\(\[text\]\)"):
+        model(window=8)("Ada owns it")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quern.alignment import AlignedEntity, AlignedTriple, Label, Occurrence, UnitSpan
+from quern.errors import TextError
 from quern.records import Triple
 from quern.runtime import Runs, batches, padded
 from quern.text import Encoding, TextCodec, Window
@@ -226,7 +227,12 @@ class TripleModel:
         Returns:
             For each text its triples in the order of their subjects; a fact that several
             places support in the same words appears once for each pair of places.
+
+        Raises:
+            TextError: ``texts`` is one string, which would be read character by character.
         """
+        if isinstance(texts, str):
+            raise TextError("one string was given where a list of texts is wanted: model([text])")
         results: list[list[Triple]] = []
         for at in range(0, len(texts), self.chunk):
             encodings = [self.codec.encode(text) for text in texts[at : at + self.chunk]]
