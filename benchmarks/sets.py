@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,7 @@ import msgspec
 
 from quern.data import numbered_lines, open_bytes, read_triples
 from quern.errors import DataError
-from quern.records import TripleExample
+from quern.records import LabelledTriple, TripleExample
 
 Part = Literal["train", "dev", "test"]
 
@@ -71,3 +72,17 @@ def examples(path: Path) -> list[TripleExample]:
         )
 
     return [marked(example) for example in found]
+
+
+def joined(examples: Sequence[TripleExample], count: int = 6) -> list[TripleExample]:
+    """Long texts made of ``count`` short ones, to see whether a model can read such."""
+    groups = [examples[at : at + count] for at in range(0, len(examples), count)]
+    return [
+        TripleExample(
+            text="\n".join(example.text for example in group),
+            triples=tuple(
+                LabelledTriple(*triple.key) for example in group for triple in example.triples
+            ),
+        )
+        for group in groups
+    ]

@@ -30,6 +30,7 @@ class Recipe(NamedTuple):
     card: tuple[str, ...] = ()
 
 
+_DUIE_WORDS = ("epochs=18", "patience=3", "augment=0.5", "join=0.3")
 _DUIE = (
     "data_name=DuIE (Baidu LIC2019), 22,087 Chinese sentences, half of them labelled in part",
     "licence=research and teaching, non-commercial; this model may be used within the same bounds",
@@ -43,8 +44,10 @@ _KNOWLEDGENET = (
     "wrong is often right.",
 )
 RECIPES = {
-    "duie": Recipe("duie", "full", ("epochs=18", "patience=3", "augment=0.5"), _DUIE),
-    "duie-fast": Recipe("duie", "fast", ("epochs=18", "patience=3", "augment=0.5"), _DUIE),
+    "duie": Recipe("duie", "full", ("epochs=18", "patience=3", "augment=0.5", "join=0.3"), _DUIE),
+    "duie-fast": Recipe(
+        "duie", "fast", ("epochs=18", "patience=3", "augment=0.5", "join=0.3"), _DUIE
+    ),
     "webnlg-star": Recipe(
         "webnlg-star",
         "full",
@@ -58,7 +61,7 @@ RECIPES = {
     "knowledgenet": Recipe(
         "knowledgenet",
         "full",
-        ("epochs=30", "patience=5", "augment=0.5", "unknown=0.25", "batch_size=32"),
+        ("epochs=30", "patience=5", "augment=0.5", "unknown=0.25", "join=0.3", "batch_size=32"),
         _KNOWLEDGENET,
     ),
 }
@@ -107,6 +110,7 @@ def _train(case: str, train: Path, dev: Path, folder: Path, seed: int) -> dict[s
 def scores(model: TripleModel, examples: list[TripleExample], strict: bool) -> dict[str, Any]:
     """F1, precision and recall by words and, where asked, by places and types."""
     figures: dict[str, Any] = {"texts": len(examples), **_score(model, examples, False)}
+    figures["joined"] = _score(model, sets.joined(examples), False)
     return {**figures, "strict": _score(model, examples, True)} if strict else figures
 
 
