@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from quern.cli import options
-from quern.cli.console import note, progress
+from quern.cli.console import Advance, note, progress
 from quern.errors import MissingExtra, TrainingError
 
 if TYPE_CHECKING:
@@ -87,12 +88,16 @@ def triples(
         note(f"labels that did not fit or were placed by guess:\n{listing(guessed)}")
     items, labels = len(fit.training.items.items), len(fit.training.labels)
     note(f"{items:,} windows to train on, {len(fit.training.dev):,} dev texts, {labels} labels")
+    watch = _Watch(fit)
     try:
-        metrics = _Watch(fit).run(out, resume, overwrite)
+        metrics = fit.run(out, resume=resume, overwrite=overwrite, report=watch)
     except KeyboardInterrupt:
+        watch.close()
         kept = fit.checkpoint(out)
         note(f"stopped; go on with --resume ({kept.path})" if kept.exists else "stopped")
         raise
+    finally:
+        watch.close()
     figures = metrics["dev"]
     note(
         f"wrote {out}: dev F1 {figures['f1']:.4f}, precision {figures['precision']:.4f}, "
@@ -101,32 +106,43 @@ def triples(
 
 
 class _Watch:
-    """Shows a training: a bar within the epoch, a line after it."""
+    """Shows a training: a bar within each epoch, a line after it."""
 
     def __init__(self, fit: Fit) -> None:
-        self._fit = fit
+        self._items = len(fit.training.items.items)
+        self._epochs = fit.plan.schedule.epochs
         self._began = time.monotonic()
+        self._bar = ExitStack()
+        self._advance: Advance | None = None
 
-    def run(self, out: Path, resume: bool, overwrite: bool) -> dict:  # type: ignore[type-arg]
-        items = len(self._fit.training.items.items)
-        with progress("training", None, "texts") as self._advance:
-            self._items = items
-            return self._fit.run(out, resume=resume, overwrite=overwrite, report=self._show)
-
-    def _show(self, fact: Step | Epoch) -> None:
+    def __call__(self, fact: Step | Epoch) -> None:
+        """Show a fact of the training."""
         from quern.train.loop import Step
 
         if isinstance(fact, Step):
-            loss = sum(fact.losses.values())
-            self._advance(
-                fact.items, f"epoch {fact.epoch + 1}, {fact.step}/{fact.steps}, loss {loss:.3f}"
-            )
-            return
-        spent = time.monotonic() - self._began
+            self._step(fact)
+        else:
+            self.close()
+            self._epoch(fact)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
+        self._advance = None
+
+    def _step(self, fact: Step) -> None:
+        if self._advance is None:
+            label = f"epoch {fact.epoch + 1}"
+            self._advance = self._bar.enter_context(progress(label, self._items, "texts"))
+        self._advance(fact.items, f"loss {sum(fact.losses.values()):.3f}")
+
+    def _epoch(self, fact: Epoch) -> None:
+        spent = (time.monotonic() - self._began) / 60
         losses = ", ".join(f"{name} {value:.4f}" for name, value in fact.losses.items())
         scores = ", ".join(f"{name} {value:.4f}" for name, value in fact.scores.items())
         note(
             f"epoch {fact.epoch + 1} ({'full' if fact.stage == 0 else 'fine'} rate): "
             f"loss {losses} | dev {scores}{' *' if fact.best else ''} | "
-            f"{fact.items / fact.seconds:,.0f} texts/s, {spent / 60:.1f} min"
+            f"{fact.items / fact.seconds:,.0f} texts/s, {spent:.1f} min, "
+            f"at most {fact.seconds * (2 * self._epochs - fact.epoch - 1) / 60:.0f} more"
         )
