@@ -79,7 +79,7 @@ def test_a_long_document_is_read_to_its_end() -> None:
     quarter = len(document) // 4
     for part in range(4):
         held = {t.key for t in found if part * quarter <= t.subject.start < (part + 1) * quarter}
-        assert len(held & alone) >= len(alone) * 0.7
+        assert len(held & alone) >= len(alone) * 0.5
 
 
 def test_a_folder_goes_before_a_shipped_name(tmp_path: Path) -> None:
