@@ -61,7 +61,7 @@ RECIPES = {
     "knowledgenet": Recipe(
         "knowledgenet",
         "full",
-        ("epochs=30", "patience=5", "augment=0.5", "unknown=0.25", "join=0.3", "batch_size=32"),
+        ("epochs=30", "patience=5", "augment=0.5", "unknown=0.25", "batch_size=32"),
         _KNOWLEDGENET,
     ),
 }
