@@ -48,7 +48,7 @@ def test_train_then_export_then_read(files: tuple[Path, Path], tmp_path: Path) -
     done = quern(*words, "--set", "name=corpus model", "--set", "licence=CC0")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-    assert "80 windows to train on, 20 dev texts, 6 labels" in done.stderr
+    assert "80 windows to train on, 20 dev texts, 7 labels" in done.stderr
     assert "epoch 1 (full rate): loss subjects " in done.stderr
     assert "epoch 2 (fine rate): loss subjects " in done.stderr
     card = (tmp_path / "m/README.md").read_text(encoding="utf-8")
