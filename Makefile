@@ -65,7 +65,7 @@ $(DEMO)/$(READY): pyproject.toml constraints.txt $(SOURCES)
 # --- what people ask for ------------------------------------------------------------------------
 
 demo: $(DEMO)/$(READY)
-	$(DEMO)/bin/quern extract examples/zh.txt examples/en.txt
+	$(DEMO)/bin/quern extract --format table examples/zh.txt examples/en.txt
 	@mkdir -p out
 	$(DEMO)/bin/quern extract examples/zh.txt examples/en.txt --format jsonl > out/demo.jsonl
 	@echo "The same as JSONL, one text a line: out/demo.jsonl"
