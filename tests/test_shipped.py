@@ -47,6 +47,8 @@ def test_a_shipped_model_is_small_whole_and_has_its_card(name: str) -> None:
     for unknown in ("not stated", "Not measured"):
         assert unknown not in card
     assert folder.metrics()["dev"]["f1"] > 0.3
+    for graph in folder.path.glob("*.onnx"):
+        assert b".py" not in graph.read_bytes(), "a graph names files of the machine it came from"
 
 
 @pytest.mark.parametrize("name", names())

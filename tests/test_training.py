@@ -63,6 +63,8 @@ def test_a_model_learns_and_its_folder_reads_texts(learned: Path) -> None:
         for span in (triple.subject, triple.object):
             assert text[span.start : span.end] == span.text
         assert 0 < triple.score <= 1
+    for graph in learned.glob("*.onnx"):
+        assert str(Path(__file__).parent.parent).encode() not in graph.read_bytes()
     assert {p.name for p in learned.iterdir()} == {
         "quern.json", "codec.json", "encoder.onnx", "objects.onnx", "weights.safetensors",
         "metrics.json", "README.md", "curves.png",

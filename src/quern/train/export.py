@@ -36,6 +36,7 @@ class ExportedGraph:
             TrainingError: a parameter did not survive the exporter's optimiser.
         """
         self.model = model
+        _forget_origin(model)
         entry = model.metadata_props.add()
         entry.key, entry.value = STAMP, codec
         self._slots = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -92,6 +93,17 @@ def export(
     used = {tensor.name for tensor in program.model_proto.graph.initializer}
     names = [name for name, _ in module.named_parameters() if name in used]
     return ExportedGraph(program.model_proto, names, codec)
+
+
+def _forget_origin(model: onnx.ModelProto) -> None:
+    """Drop the exporter's notes: stack traces that name files of the machine it ran on."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    for tensor in graph.initializer:
+        tensor.doc_string = ""
+        del tensor.metadata_props[:]
 
 
 def _distinct(module: nn.Module) -> nn.Module:
