@@ -53,16 +53,25 @@ class Watch:
 
 
 def train(
-    examples: Sequence[TripleExample], dev: Sequence[TripleExample], plan: Plan, out: Path
+    examples: Sequence[TripleExample],
+    dev: Sequence[TripleExample],
+    plan: Plan,
+    out: Path,
+    data: str | None = None,
 ) -> dict[str, Any]:
-    """Train, write ``out``, and give the figures; ``seconds`` runs from examples to folder."""
+    """Train, write ``out``, and give the figures; ``seconds`` runs from examples to folder.
+
+    ``data`` is the hash of the file that the examples were read from, for the model's card.
+    """
     watch = Watch()
     fit = Fit(examples, dev, plan, allow=("absent", "border", "window"))
+    fit.data = data
     problems = Counter(problem.kind for problem in fit.training.problems)
     metrics = fit.run(out, overwrite=True, report=watch)
     return {
         "train_texts": len(examples),
         "labels_not_placed_surely": dict(problems),
+        "reading": fit.training.items.reading,
         "threads": plan.schedule.threads,
         "precision": "bf16" if plan.schedule.bf16() else "fp32",
         "seconds": time.perf_counter() - watch.began,

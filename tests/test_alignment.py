@@ -19,6 +19,7 @@ from quern.alignment import (
     align_entities,
     in_window,
     outside,
+    smallest_reading,
 )
 from quern.records import LabelledSpan, LabelledTriple, TripleExample
 from quern.text import CodecRules, TextCodec, Vocabulary
@@ -242,6 +243,29 @@ def test_labels_sort_with_and_without_types() -> None:
     labels = [Label("b"), Label("a", "x", None), Label("a"), Label("a", None, "y")]
     ordered = sorted(labels, key=lambda label: label.sort_key)
     assert ordered == [Label("a"), Label("a", None, "y"), Label("a", "x", None), Label("b")]
+
+
+# -- how much to read at once ---------------------------------------------------------------
+
+
+def reading_for(*texts_and_labels: tuple[str, LabelledTriple]) -> int:
+    codec = TextCodec(Vocabulary(()), CodecRules(window=128))
+    examples = [TripleExample(text, (label,)) for text, label in texts_and_labels]
+    encodings = [codec.encode(example.text) for example in examples]
+    placed = [(c, align(e, c, codec)[0]) for e, c in zip(examples, encodings, strict=True)]
+    return smallest_reading(placed, codec)
+
+
+def test_labels_within_sentences_are_read_one_by_one() -> None:
+    filler = "Nothing happened there for many long years. " * 5
+    assert reading_for((filler + "Ada met Eve.", knows("Ada", "Eve"))) == 32
+
+
+def test_labels_across_sentences_are_read_together() -> None:
+    filler = "Nothing happened there for many long years. " * 5
+    near = ("Ada ran. " + filler + "Then Eve ran.", knows("Ada", "Eve"))
+    assert reading_for(near) == 48
+    assert reading_for(("Ada ran. " + filler * 2 + "Then Eve ran.", knows("Ada", "Eve"))) == 96
 
 
 # -- windows ----------------------------------------------------------------------------

@@ -14,14 +14,12 @@ import numpy as np
 
 import quern
 from corpus import corpus
-from quern.alignment import Label
 from quern.errors import DataError, FolderError, TrainingError
 from quern.records import LabelledSpan, LabelledTriple, TripleExample
 from quern.text import CodecRules
 from quern.train.fit import Fit, fit, split_by_hash
 from quern.train.int8 import write_int8
 from quern.train.loop import Epoch, Schedule
-from quern.train.triple_items import Item
 from quern.train.triple_training import Plan, TripleTraining
 from quern.triples import TripleFitting, TripleSettings
 
@@ -249,29 +247,3 @@ def test_labelled_entities_teach_the_encoder() -> None:
     assert set(terms) == {"subjects", "objects", "entities"}
     terms["entities"].backward()
     assert training.net.encoder.embedding.unit.weight.grad.abs().sum() > 0
-
-
-def test_joined_items_hold_every_unit_and_every_label() -> None:
-    rules = CodecRules(min_count=1, buckets=512, window=90, overlap=20)
-    training = TripleTraining(TRAIN, DEV, msgspec.structs.replace(plan(), rules=rules))
-    items = training.items
-    for most in (2, 3, 6):
-        rows = items._joined(items.items, most)
-        assert len(rows) < len(items.items) / most * 2
-        assert all(row.window.stop - row.window.first <= 90 for row in rows)
-        stops = len(items.items) - len(rows)
-        units = [i.encoding.features[i.window.first : i.window.stop] for i in items.items]
-        held = [r.encoding.features[r.window.first : r.window.stop] for r in rows]
-        assert sum(map(len, held)) == sum(map(len, units)) + stops
-        alone = [ends for i in items.items for ends in features_of(i)]
-        assert [ends for row in rows for ends in features_of(row)] == alone
-
-
-def features_of(item: Item) -> list[tuple[Label, bytes, bytes]]:
-    """The labels of an item with the numbers of their ends, wherever they stand."""
-    rows = item.encoding.features[item.window.first :]
-
-    def numbers(span: tuple[int, int]) -> bytes:
-        return rows[span[0] : span[1] + 1].tobytes()
-
-    return [(label, numbers(s), numbers(o)) for s, label, o in item.triples]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Literal, NamedTuple
 
@@ -12,6 +13,8 @@ from quern.text import Encoding, TextCodec, Window
 
 UnitSpan = tuple[int, int]  # first and last unit, both included
 Occurrence = Literal["nearest", "first"]
+READINGS = (32, 48, 64, 96, 128, 192)  # units; smaller ones would read headings alone
+KEPT_TOGETHER = 0.995  # share of the triples
 Kind = Literal["absent", "border", "ambiguous", "window", "entity"]
 
 
@@ -139,6 +142,37 @@ def outside(
         for s, label, o in triples
         if not any(w.first <= min(s[0], o[0]) and max(s[1], o[1]) < w.stop for w in windows)
     ]
+
+
+def smallest_reading(
+    placed: Sequence[tuple[Encoding, Sequence[AlignedTriple]]], codec: TextCodec
+) -> int | None:
+    """How many units should be read at once: the fewest that keep the labels together.
+
+    Networks that learned from single sentences find less where several are read together, and
+    labels that reach from one sentence to another want more. Hence the smallest reading whose
+    windows hold nearly all triples that windows without regard to sentences hold.
+
+    Args:
+        placed: labelled texts.
+        codec: tells the size of a window.
+
+    Returns:
+        A value for ``CodecRules.reading``.
+    """
+
+    def held(size: int | None) -> int:
+        reader = codec.reading(size)
+        return sum(
+            any(first <= min(s[0], o[0]) and max(s[1], o[1]) < stop for first, stop in windows)
+            for encoding, triples in placed
+            if (windows := reader.windows(encoding))
+            for s, _, o in triples
+        )
+
+    wanted = KEPT_TOGETHER * held(None)
+    sizes = (size for size in READINGS if size <= codec.rules.window)
+    return next((size for size in sizes if held(size) >= wanted), None)
 
 
 def _places(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from quern.folder import ModelFolder
+from quern.text import CodecRules
 
 _UNSTATED = "not stated"
 
@@ -48,8 +49,7 @@ def card(folder: ModelFolder, name: str) -> str:
         "## Limits",
         "",
         about.limits or "Trained on one kind of text; expect less on any other.",
-        f"It reads windows of {folder.codec.rules.window} units that overlap by "
-        f"{folder.codec.rules.overlap}; a fact whose ends lie further apart is not found.",
+        _reading(folder.codec.rules),
         "Two facts whose ends nest within each other under one predicate can be confused.",
         "",
         "## Use",
@@ -85,3 +85,14 @@ def _speed(metrics: dict[str, Any]) -> list[str]:
         f"({speed['units_per_text']:.0f} units a text, {speed['machine']}), "
         "text handling and decoding included."
     ]
+
+
+def _reading(rules: CodecRules) -> str:
+    cut = f"windows of {rules.window} units that overlap by {rules.overlap}"
+    end = "a fact that reaches beyond what is read at once is not found."
+    if rules.reading is None:
+        return f"It reads {cut}; {end}"
+    return (
+        f"It reads whole sentences, together up to {rules.reading} units, and a longer sentence "
+        f"by itself (above {rules.window} units in {cut}); {end}"
+    )

@@ -71,15 +71,12 @@ class TripleFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             same predicate, drawn anew at every step.
         unknown: share of words and numbers that are read as if they had no id of their own,
             so that their n-grams and shapes learn to carry what new names will need.
-        join: share of batches whose texts are joined, two to six at a time, so that a model
-            of short texts learns to read long ones.
     """
 
     occurrence: Occurrence = "nearest"
     absent_weight: float = 0.3
     augment: float = 0.0
     unknown: float = 0.0
-    join: float = 0.0
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

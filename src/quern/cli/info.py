@@ -59,6 +59,9 @@ def _facts(name: str, folder: ModelFolder) -> dict[str, Any]:
         "bytes": folder.size(),
         "settings": manifest.settings,
         "thresholds": manifest.thresholds,
+        "reading": f"sentences, together up to {rules.reading} units"
+        if rules.reading
+        else "windows",
         "window": f"{rules.window} units, overlap {rules.overlap}",
         "vocabulary": len(folder.codec.vocabulary),
         "codec": manifest.codec,

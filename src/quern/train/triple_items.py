@@ -21,14 +21,13 @@ from quern.alignment import (
     align_entities,
     in_window,
     outside,
+    smallest_reading,
 )
 from quern.records import TripleExample
 from quern.runtime import padded
 from quern.text import UNKNOWN, Encoding, TextCodec, Window
 from quern.train.triples import TripleNet, triple_loss
 from quern.triples import TripleFitting, entity_targets, object_targets, subject_targets
-
-_NOWHERE = np.zeros(0, dtype=np.int64)  # joined texts have no string to point into
 
 
 class Item(NamedTuple):
@@ -63,22 +62,26 @@ class TripleItems:
         labels: Sequence[Label],
         fitting: TripleFitting,
     ) -> None:
-        """Align all labels; ``problems`` lists what did not fit."""
+        """Align all labels; ``problems`` lists what did not fit.
+
+        Texts are learned from in windows as large as can be; ``reading`` says how much should
+        be read at once by the trained model.
+        """
         self.codec = codec
+        self._whole = codec.reading(None)
         self.fitting = fitting
         self.labels = {label: k for k, label in enumerate(labels)}
         types = sorted({entity.type or "" for e in examples for entity in e.entities})
         self.types = {name: k for k, name in enumerate(types)}
         self.items: list[Item] = []
         self.problems: list[Problem] = []
-        for example in examples:
-            self._add(example)
+        placed = [self._add(example) for example in examples]
+        self.reading = codec.rules.reading or smallest_reading(placed, codec)
         self._ends = self._by_label()
-        self._stop = codec.encode("。" if "。" in codec.vocabulary else ".").features
 
-    def _add(self, example: TripleExample) -> None:
+    def _add(self, example: TripleExample) -> tuple[Encoding, list[AlignedTriple]]:
         encoding = self.codec.encode(example.text)
-        windows = self.codec.windows(encoding)
+        windows = self._whole.windows(encoding)
         triples, problems = align(example, encoding, self.codec, self.fitting.occurrence)
         self.problems += problems + outside(example, triples, windows)
         entities, problems = align_entities(example, encoding, self.codec)
@@ -94,6 +97,7 @@ class TripleItems:
             self.items.append(
                 Item(example.line, encoding, window, held, named, absent, absent_objects)
             )
+        return encoding, triples
 
     def _absent(self, example: TripleExample) -> tuple[float, NDArray[np.float32]]:
         """What it weighs that something is not labelled: nothing where it was not looked for."""
@@ -117,8 +121,6 @@ class TripleItems:
         """Arrays of a batch, with one sampled subject for each text."""
         rng = np.random.default_rng(seed)
         batch = [self._augmented(self.items[i], rng) for i in items]
-        if rng.random() < self.fitting.join:
-            batch = self._joined(batch, int(rng.integers(2, 7)))
         length = padded(max(item.window.stop - item.window.first for item in batch))
         arrays: dict[str, np.ndarray] = dict(
             self.codec.arrays([(item.encoding, item.window) for item in batch], length)
@@ -166,51 +168,6 @@ class TripleItems:
         start = starts[rng.integers(len(starts))]
         ends = sorted({t.subject[1] for t in item.triples if t.subject[1] >= start})
         return start, ends[rng.integers(len(ends))]
-
-    # -- joining ------------------------------------------------------------------------
-
-    def _joined(self, batch: Sequence[Item], most: int) -> list[Item]:
-        """Join neighbours, at most so many and never beyond a window.
-
-        A batch holds texts of like length, so the joined ones are alike too, and the batch
-        holds as many units as before.
-        """
-        rows: list[Item] = []
-        count = 0
-        for item in batch:
-            joined = rows[-1] if rows and count < most else None
-            size = item.window.stop - item.window.first + 1
-            if joined is not None and joined.window.stop + size <= self.codec.rules.window:
-                rows[-1], count = self._join(joined, item), count + 1
-            else:
-                rows.append(item)
-                count = 1
-                if item.window.first:
-                    count = most  # a later window of a long text is long enough
-        return rows
-
-    def _join(self, a: Item, b: Item) -> Item:
-        """Two items as one, a full stop between them; a predicate counts as sought if in both."""
-        features = [
-            a.encoding.features[: a.window.stop],
-            self._stop,
-            b.encoding.features[b.window.first : b.window.stop],
-        ]
-        by = a.window.stop + len(self._stop)
-
-        def moved(span: UnitSpan) -> UnitSpan:
-            return span[0] + by, span[1] + by
-
-        triples = [AlignedTriple(moved(s), label, moved(o)) for s, label, o in b.triples]
-        entities = [AlignedEntity(moved(span), kind) for span, kind in b.entities]
-        return a._replace(
-            encoding=Encoding("", _NOWHERE, _NOWHERE, np.concatenate(features)),
-            window=Window(0, by + b.window.stop - b.window.first),
-            triples=a.triples + triples,
-            entities=a.entities + entities if a.entities and b.entities else [],
-            absent=min(a.absent, b.absent),
-            absent_objects=np.minimum(a.absent_objects, b.absent_objects),
-        )
 
     # -- augmentation -----------------------------------------------------------------
 

@@ -67,10 +67,11 @@ class TripleTraining:
         # What is not initialised is never read here; filling it costs a tenth of a step.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.manual_seed(hash_seed([plan.schedule.seed]))
-        self.codec = TextCodec.fit((e.text for e in train), plan.rules)
+        codec = TextCodec.fit((e.text for e in train), plan.rules)
         found = {Label.of(t) for e in train for t in e.triples}
         self.labels = sorted(found, key=lambda label: label.sort_key)
-        self.items = TripleItems(train, self.codec, self.labels, plan.fitting)
+        self.items = TripleItems(train, codec, self.labels, plan.fitting)
+        self.codec = codec.reading(self.items.reading)
         self.net = TripleNet(plan.settings, self.codec, len(self.labels), len(self.items.types))
         self.trainer = Trainer(self.net, self.items, plan.schedule)
         self._graphs = export_graphs(self.net, self.codec)
