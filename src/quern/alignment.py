@@ -158,15 +158,14 @@ def smallest_reading(
         codec: tells the size of a window.
 
     Returns:
-        A value for ``CodecRules.reading``.
+        ``reading`` as ``TextCodec.windows`` takes it.
     """
 
     def held(size: int | None) -> int:
-        reader = codec.reading(size)
         return sum(
             any(first <= min(s[0], o[0]) and max(s[1], o[1]) < stop for first, stop in windows)
             for encoding, triples in placed
-            if (windows := reader.windows(encoding))
+            if (windows := codec.windows(encoding, size))
             for s, _, o in triples
         )
 

@@ -49,7 +49,7 @@ def card(folder: ModelFolder, name: str) -> str:
         "## Limits",
         "",
         about.limits or "Trained on one kind of text; expect less on any other.",
-        _reading(folder.codec.rules),
+        _reading(manifest.reading, folder.codec.rules),
         "Two facts whose ends nest within each other under one predicate can be confused.",
         "",
         "## Use",
@@ -87,12 +87,12 @@ def _speed(metrics: dict[str, Any]) -> list[str]:
     ]
 
 
-def _reading(rules: CodecRules) -> str:
+def _reading(reading: int | None, rules: CodecRules) -> str:
     cut = f"windows of {rules.window} units that overlap by {rules.overlap}"
     end = "a fact that reaches beyond what is read at once is not found."
-    if rules.reading is None:
+    if reading is None:
         return f"It reads {cut}; {end}"
     return (
-        f"It reads whole sentences, together up to {rules.reading} units, and a longer sentence "
+        f"It reads whole sentences, together up to {reading} units, and a longer sentence "
         f"by itself (above {rules.window} units in {cut}); {end}"
     )

@@ -50,6 +50,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         settings: the task's settings, as the task itself defines them.
         labels: what the model tells apart, as the task itself defines it.
         thresholds: chosen on the dev data.
+        reading: units up to which whole sentences are read together, None for windows
+            without regard to sentences.
         codec: fingerprint of the codec that all graphs were trained with.
         data: SHA-256 of the training file's bytes, None where it was not a file.
         precision: "fp32" or "int8".
@@ -66,6 +68,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: str | None
     precision: str
     quern: str
+    reading: int | None = None
     about: About = About()
 
 

@@ -21,6 +21,7 @@ def _open_triples(folder: ModelFolder, threads: int) -> TripleModel:
         folder.graph("encoder", threads),
         folder.graph("objects", threads),
         msgspec.convert(manifest.thresholds, Thresholds),
+        manifest.reading,
     )
 
 

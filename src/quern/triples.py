@@ -71,12 +71,19 @@ class TripleFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             same predicate, drawn anew at every step.
         unknown: share of words and numbers that are read as if they had no id of their own,
             so that their n-grams and shapes learn to carry what new names will need.
+        reading: units up to which the trained model reads whole sentences together; None
+            for the fewest that keep nearly all labels together.
     """
 
     occurrence: Occurrence = "nearest"
     absent_weight: float = 0.3
     augment: float = 0.0
     unknown: float = 0.0
+    reading: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.reading is not None and self.reading < 1:
+            raise ValueError("reading must be at least 1 unit")
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -207,18 +214,20 @@ class TripleModel:
         encoder: Runs,
         objects: Runs,
         thresholds: Thresholds,
+        reading: int | None = None,
     ) -> None:
         """Put the parts of a model folder together."""
         self.codec = codec
         self.labels = tuple(labels)
         self.thresholds = thresholds
+        self.reading = reading
         self._encoder = encoder
         self._objects = objects
 
     def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[list[Triple]]:
         """Read the triples of every text.
 
-        Long texts are read in overlapping windows, so no part of a text is left out.
+        Long texts are read in windows, so no part of a text is left out.
 
         Args:
             texts: any strings.
@@ -248,6 +257,10 @@ class TripleModel:
             ]
         return results
 
+    def windows(self, encoding: Encoding) -> list[Window]:
+        """What the model reads at once."""
+        return self.codec.windows(encoding, self.reading)
+
     def scores(
         self, encodings: Sequence[Encoding], candidates: Sequence[Thresholds]
     ) -> Iterable[tuple[int, Window, Scores]]:
@@ -264,7 +277,7 @@ class TripleModel:
         parts = [
             (i, encoding, window)
             for i, encoding in enumerate(encodings)
-            for window in self.codec.windows(encoding)
+            for window in self.windows(encoding)
         ]
         lengths = [window.stop - window.first for _, _, window in parts]
         for group in batches(lengths, self.batch_size):

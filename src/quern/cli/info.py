@@ -59,9 +59,7 @@ def _facts(name: str, folder: ModelFolder) -> dict[str, Any]:
         "bytes": folder.size(),
         "settings": manifest.settings,
         "thresholds": manifest.thresholds,
-        "reading": f"sentences, together up to {rules.reading} units"
-        if rules.reading
-        else "windows",
+        "reading": _reading(manifest.reading),
         "window": f"{rules.window} units, overlap {rules.overlap}",
         "vocabulary": len(folder.codec.vocabulary),
         "codec": manifest.codec,
@@ -77,6 +75,10 @@ def _row(name: str, folder: ModelFolder) -> Iterator[str]:
     yield from (name, folder.manifest.task, str(len(folder.manifest.labels)))
     yield from (folder.manifest.precision, f"{folder.size() / 1e6:.1f}")
     yield f"{dev['f1']:.3f}" if dev else ""
+
+
+def _reading(units: int | None) -> str:
+    return "windows" if units is None else f"whole sentences, together up to {units} units"
 
 
 def _text(value: object) -> str:

@@ -252,7 +252,7 @@ def _align(
     """Where a label stands in units, and why no model could find it there."""
     alone = msgspec.structs.replace(example, triples=(label,))
     placed, problems = align(alone, encoding, model.codec)
-    problems += outside(alone, placed, model.codec.windows(encoding))
+    problems += outside(alone, placed, model.windows(encoding))
     lost: list[Reason] = [p.kind for p in problems if p.kind != "ambiguous" and p.kind != "entity"]
     if lost or not placed:
         return None, lost[0] if lost else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from quern.text.vocabulary import Vocabulary
 
 _MEMO_LIMIT = 200_000  # distinct surfaces remembered before starting afresh (about 60 MB)
 _UNIT, _SHAPE, _GRAMS = 0, 1, 2  # columns of a unit's numbers
-RULES = 2  # raise whenever the same text would give other numbers
+RULES = 1  # raise whenever the same text would give other numbers
 
 
 class CodecRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,9 +35,6 @@ class CodecRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         buckets: n-gram hash buckets.
         window: the most units that a network can read at once.
         overlap: units that neighbouring windows share where they cut through a sentence.
-        reading: units up to which whole sentences are read together; None reads windows
-            without regard to sentences. A network that learned from single sentences reads
-            them best one by one.
     """
 
     min_count: int = 2
@@ -46,13 +42,10 @@ class CodecRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     buckets: int = 16_384
     window: int = 256
     overlap: int = 64
-    reading: int | None = None
 
     def __post_init__(self) -> None:
         if not (0 <= self.overlap < self.window and self.buckets > 1 and self.min_count > 0):
             raise ValueError("a codec needs 0 <= overlap < window, buckets > 1, min_count > 0")
-        if self.reading is not None and not 0 < self.reading <= self.window:
-            raise ValueError("a codec needs 0 < reading <= window")
 
 
 class Encoding(NamedTuple):
@@ -118,12 +111,8 @@ class TextCodec:
     def fit(cls, texts: Iterable[str], rules: CodecRules | None = None) -> TextCodec:
         """Learn the vocabulary of ``texts``."""
         rules = rules or CodecRules()
-        units = (_unit(text[a:b]) for text in texts for a, b in split(text))
+        units = (normalise(text[a:b])[0] for text in texts for a, b in split(text))
         return cls(Vocabulary.fit(units, rules.min_count, rules.max_units), rules)
-
-    def reading(self, size: int | None) -> TextCodec:
-        """The same codec with another ``rules.reading``."""
-        return TextCodec(self.vocabulary, msgspec.structs.replace(self.rules, reading=size))
 
     # -- encoding -----------------------------------------------------------------
 
@@ -142,25 +131,28 @@ class TextCodec:
         features[:, _SHAPE] += starts > np.append(-1, ends)[:-1]  # white space stands before it
         return Encoding(text, starts, ends, features)
 
-    def windows(self, encoding: Encoding) -> list[Window]:
+    def windows(self, encoding: Encoding, reading: int | None = None) -> list[Window]:
         """Windows of at most ``rules.window`` units, in order, that cover all units.
 
-        Without ``rules.reading``, neighbours share ``rules.overlap`` units or more. With it, a
-        longer text is cut between sentences into windows of as many as fit, one at least; only
-        a sentence longer than ``rules.window`` is cut itself, into windows that overlap.
-        A text without units has no window.
+        Args:
+            encoding: the text; without units it has no window.
+            reading: units up to which whole sentences are read together. A longer text is cut
+                between sentences into windows of as many as fit, one at least; only a
+                sentence longer than ``rules.window`` is cut itself. None cuts without regard
+                to sentences. Where sentences are cut, neighbouring windows share
+                ``rules.overlap`` units or more.
         """
-        count, size = encoding.length, self.rules.reading
+        count = encoding.length
         if not count:
             return []
-        if size is None or count <= size:
+        if reading is None or count <= reading:
             return self._pieces(0, count)
         ends = np.searchsorted(encoding.starts, sentence_ends(encoding.text))
         borders = sorted({0, count, *ends.tolist()})
         windows: list[Window] = []
         at = 0
         while at + 1 < len(borders):
-            to = max(at + 1, bisect_right(borders, borders[at] + size) - 1)
+            to = max(at + 1, bisect_right(borders, borders[at] + reading) - 1)
             windows += self._pieces(borders[at], borders[to])
             at = to
         return windows
@@ -188,7 +180,7 @@ class TextCodec:
         }
 
     def _learn(self, memo: _Memo, surface: str) -> int:
-        unit = _unit(surface)
+        unit = normalise(surface)[0]
         known = unit in self.vocabulary
         # A known Han character or mark says all by its id; words and strangers get n-grams.
         bare = known and (is_han(unit) or not unit[0].isalnum())
@@ -278,11 +270,6 @@ class TextCodec:
         if stored.codec != RULES:
             raise FolderError(f"{path}: codec rules {stored.codec}, this quern reads {RULES}")
         return cls(vocabulary, stored.rules)
-
-
-def _unit(surface: str) -> str:
-    """What a unit is looked up by; an accent is the same written in one character or two."""
-    return unicodedata.normalize("NFC", normalise(surface)[0])
 
 
 class _Stored(msgspec.Struct, forbid_unknown_fields=True):

@@ -112,6 +112,7 @@ def _record(given: folder.ModelFolder, texts: Sequence[str]) -> dict[str, list[A
         recorders["encoder"],
         recorders["objects"],
         model.thresholds,
+        model.reading,
     )
     for _ in model.scores([given.codec.encode(text) for text in texts], [_EAGER]):
         pass

@@ -68,7 +68,6 @@ class TripleItems:
         be read at once by the trained model.
         """
         self.codec = codec
-        self._whole = codec.reading(None)
         self.fitting = fitting
         self.labels = {label: k for k, label in enumerate(labels)}
         types = sorted({entity.type or "" for e in examples for entity in e.entities})
@@ -76,12 +75,12 @@ class TripleItems:
         self.items: list[Item] = []
         self.problems: list[Problem] = []
         placed = [self._add(example) for example in examples]
-        self.reading = codec.rules.reading or smallest_reading(placed, codec)
+        self.reading = fitting.reading or smallest_reading(placed, codec)
         self._ends = self._by_label()
 
     def _add(self, example: TripleExample) -> tuple[Encoding, list[AlignedTriple]]:
         encoding = self.codec.encode(example.text)
-        windows = self._whole.windows(encoding)
+        windows = self.codec.windows(encoding)
         triples, problems = align(example, encoding, self.codec, self.fitting.occurrence)
         self.problems += problems + outside(example, triples, windows)
         entities, problems = align_entities(example, encoding, self.codec)

@@ -67,11 +67,10 @@ class TripleTraining:
         # What is not initialised is never read here; filling it costs a tenth of a step.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.manual_seed(hash_seed([plan.schedule.seed]))
-        codec = TextCodec.fit((e.text for e in train), plan.rules)
+        self.codec = TextCodec.fit((e.text for e in train), plan.rules)
         found = {Label.of(t) for e in train for t in e.triples}
         self.labels = sorted(found, key=lambda label: label.sort_key)
-        self.items = TripleItems(train, codec, self.labels, plan.fitting)
-        self.codec = codec.reading(self.items.reading)
+        self.items = TripleItems(train, self.codec, self.labels, plan.fitting)
         self.net = TripleNet(plan.settings, self.codec, len(self.labels), len(self.items.types))
         self.trainer = Trainer(self.net, self.items, plan.schedule)
         self._graphs = export_graphs(self.net, self.codec)
@@ -122,6 +121,7 @@ class TripleTraining:
             settings=msgspec.to_builtins(self.plan.settings),
             labels=msgspec.to_builtins(self.labels),
             thresholds=msgspec.to_builtins(tuned),
+            reading=self.items.reading,
             codec=self.codec.fingerprint,
             data=data,
             precision="fp32",
@@ -138,7 +138,9 @@ class TripleTraining:
     def _model(self, weights: Weights, thresholds: Thresholds) -> TripleModel:
         arrays, threads = _named(weights), self.plan.schedule.threads
         encoder, objects = (Graph(graph.refill(arrays), threads) for graph in self._graphs)
-        return TripleModel(self.codec, self.labels, encoder, objects, thresholds)
+        return TripleModel(
+            self.codec, self.labels, encoder, objects, thresholds, self.items.reading
+        )
 
 
 def _named(weights: Mapping[str, torch.Tensor]) -> dict[str, NDArray[np.float32]]:
