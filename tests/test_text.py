@@ -317,9 +317,10 @@ def test_sentences_are_read_whole_where_they_fit(parts: list[str], data: Any) ->
             ["Mr. J. K. Hale of Marl Inc. left.", "He ran."],
         ),
         (
-            "Is it 3.5? Yes... it is. “Enough.” 9 left",
-            ["Is it 3.5?", "Yes... it is.", "“Enough.”", "9 left"],
+            "Is it 3.5? Yes... it is. “Enough.” All left",
+            ["Is it 3.5?", "Yes... it is.", "“Enough.”", "All left"],
         ),
+        ("Born ca. 1975. Corp. (X) fell.", ["Born ca. 1975.", "Corp. (X) fell."]),
         ("end without a stop", ["end without a stop"]),
         ("。。。", ["。。。"]),
     ],

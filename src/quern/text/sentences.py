@@ -6,11 +6,12 @@ import re
 
 _CLOSING = "”’」』）》〉】\"')\\]"
 # A full stop ends a sentence where a new one may begin behind it, unless it stands after an
-# initial ("J.") or a short capitalised word, most of which are abbreviations ("Mr.", "Inc.").
+# initial ("J.") or a short capitalised word, most of which are abbreviations ("Mr.", "Inc."), or
+# before a number or bracket ("ca. 1975").
 _END = re.compile(
     rf"[。！？!?…]+[{_CLOSING}]*"
     r"|[\n\r\u2028\u2029]+"
-    rf"|(?<!\b\w)(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{{2}})\.[{_CLOSING}]*(?=\s+[^\sa-z])"
+    rf"|(?<!\b\w)(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{{2}})\.[{_CLOSING}]*(?=\s+[^\sa-z0-9(])"
 )
 
 
