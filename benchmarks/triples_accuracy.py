@@ -37,6 +37,13 @@ _DUIE = (
     "licence=research and teaching, non-commercial; this model may be used within the same bounds",
     "limits=Short sentences of encyclopedias and news; people, books, films, music, firms, places.",
 )
+_KNOWLEDGENET_WORDS = (
+    "epochs=30",
+    "patience=5",
+    "augment=0.5",
+    "unknown=0.25",
+    "batch_size=32",
+)
 _KNOWLEDGENET = (
     "data_name=KnowledgeNet, 4,293 sentences of English Wikipedia",
     "licence=CC BY-SA 4.0 (KnowledgeNet, Diffbot; Wikipedia)",
@@ -57,12 +64,8 @@ RECIPES = {
         "full",
         ("epochs=80", "patience=10", "augment=0.5", "unknown=0.2", "batch_size=16"),
     ),
-    "knowledgenet": Recipe(
-        "knowledgenet",
-        "full",
-        ("epochs=30", "patience=5", "augment=0.5", "unknown=0.25", "batch_size=32"),
-        _KNOWLEDGENET,
-    ),
+    "knowledgenet": Recipe("knowledgenet", "full", _KNOWLEDGENET_WORDS, _KNOWLEDGENET),
+    "knowledgenet-fast": Recipe("knowledgenet", "fast", _KNOWLEDGENET_WORDS, _KNOWLEDGENET),
 }
 STRICT = ("conll04",)  # papers also compare places and types there
 

@@ -201,10 +201,18 @@ def size_faults(source: Source) -> list[str]:
         every = [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]
         every += [extra for extra in (spec.vararg, spec.kwarg) if extra]
         count = len(every) - (bool(every) and every[0].arg in ("self", "cls"))
-        if count > MAX_PARAMETERS:
+        if count > MAX_PARAMETERS and not _is_verb(function):
             what = f"{named} has {count} parameters, the ceiling is {MAX_PARAMETERS}"
             faults.append(source.fault(function.lineno, what))
     return faults
+
+
+def _is_verb(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """A verb of the command line has a parameter for each of its options."""
+    return any(
+        isinstance(mark, ast.Call) and _called(mark) == "command"
+        for mark in function.decorator_list
+    )
 
 
 def _functions(source: Source) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

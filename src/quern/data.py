@@ -164,6 +164,26 @@ class Document(msgspec.Struct, frozen=True):
     line: int = 0
 
 
+TextForm = Literal["txt", "jsonl"]
+
+
+def form_of(path: Path) -> TextForm:
+    """How a file of texts is written, by its name: JSONL, perhaps gzipped, or a text a line."""
+    return "jsonl" if ".jsonl" in path.suffixes[-2:] else "txt"
+
+
+def texts_of(files: Iterable[Path]) -> Iterator[str]:
+    """The texts of files, one by one, in constant memory.
+
+    Raises:
+        DataError: see ``documents``.
+    """
+    for file in files:
+        with open_bytes(file) as stream:
+            for document in documents(stream, form_of(file), str(file)):
+                yield document.text
+
+
 class _TextLine(msgspec.Struct):
     text: str
     id: str | int | None = None
@@ -172,9 +192,7 @@ class _TextLine(msgspec.Struct):
 _TEXT_LINE = msgspec.json.Decoder(_TextLine)
 
 
-def documents(
-    stream: Iterable[bytes], form: Literal["txt", "jsonl"], name: str
-) -> Iterator[Document]:
+def documents(stream: Iterable[bytes], form: TextForm, name: str) -> Iterator[Document]:
     """Read texts one by one, in constant memory: a line each, or the ``text`` of a JSON line.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -139,6 +140,11 @@ def _read_manifest(path: Path) -> Manifest:
         raise FolderError(f"{file}: cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise FolderError(f"{file}: {error}") from error
+
+
+def fingerprint(content: bytes) -> str:
+    """SHA-256, to tell one from another."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -29,6 +29,8 @@ TASKS: dict[str, Callable[[ModelFolder, int], TripleModel]] = {
     "triples": _open_triples,
 }
 
+ENCODER = "encoder"  # the task of a folder that no graph comes with
+
 
 def load(path: str | Path, *, threads: int = 1) -> TripleModel:
     """Open a model folder.
@@ -41,6 +43,10 @@ def load(path: str | Path, *, threads: int = 1) -> TripleModel:
         FolderError: it is not a model folder, or one this quern cannot read.
     """
     folder = ModelFolder(Path(path))
+    if folder.manifest.task == ENCODER:
+        raise FolderError(
+            f"{path}: an encoder to start trainings from (--init), not a model that reads"
+        )
     opener = TASKS.get(folder.manifest.task)
     if opener is None:
         raise FolderError(

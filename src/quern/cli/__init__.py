@@ -14,6 +14,7 @@ from quern.errors import QuernError
 VERBS = {
     "check": "Look at labelled data before training: what fits, what is lost, what is odd.",
     "train": "Train a model on labelled data and write its folder.",
+    "pretrain": "Teach an encoder to read raw text, for trainings to start from.",
     "evaluate": "Score a model on labelled data; optionally write a report of its errors.",
     "bench": "Measure a model's speed (and score) on your own file.",
     "extract": "Read facts out of texts.",

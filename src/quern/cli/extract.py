@@ -14,7 +14,7 @@ import msgspec
 
 from quern.cli import options
 from quern.cli.console import columns, note, progress
-from quern.data import Document, documents, open_bytes
+from quern.data import Document, TextForm, documents, form_of, open_bytes
 from quern.errors import DataError
 from quern.shipped import Reading, TripleReader
 
@@ -22,7 +22,6 @@ _STDIN = Path("-")
 _CHUNK = 256  # texts read before their results are written
 
 Form = Literal["table", "jsonl"]
-Kind = Literal["txt", "jsonl"]
 
 
 class _Source(NamedTuple):
@@ -71,7 +70,7 @@ def command(
     model: str | None,
     preset: Literal["full", "fast"],
     form: Form | None,
-    kind: Kind | None,
+    kind: TextForm | None,
     min_score: float,
     threads: int,
 ) -> None:
@@ -110,15 +109,14 @@ def _form(form: Form | None) -> Form:
     return form or ("table" if sys.stdout.isatty() else "jsonl")
 
 
-def _sources(files: tuple[Path, ...], kind: Kind | None) -> Iterator[_Source]:
+def _sources(files: tuple[Path, ...], kind: TextForm | None) -> Iterator[_Source]:
     for file in files or (_STDIN,):
         if file == _STDIN:
             for document in documents(sys.stdin.buffer, kind or "txt", "standard input"):
                 yield _Source("-", document)
             continue
-        guessed: Kind = "jsonl" if ".jsonl" in file.suffixes[-2:] else "txt"
         with open_bytes(file) as stream:
-            for document in documents(stream, kind or guessed, str(file)):
+            for document in documents(stream, kind or form_of(file), str(file)):
                 yield _Source(str(file), document)
 
 

@@ -39,6 +39,11 @@ def command() -> None:
     help="full: the better scores. fast: half the layers, no attention, several times the speed.",
 )
 @click.option(
+    "--init",
+    type=click.Path(path_type=Path),
+    help="Folder of an encoder to start from (quern pretrain).",
+)
+@click.option(
     "--set",
     "words",
     multiple=True,
@@ -58,6 +63,7 @@ def triples(
     dev: Path | None,
     out: Path,
     preset: str,
+    init: Path | None,
     words: tuple[str, ...],
     allow: tuple[str, ...],
     resume: bool,
@@ -74,6 +80,7 @@ def triples(
       quern check triples train.jsonl --dev dev.jsonl
       quern train triples train.jsonl --dev dev.jsonl --out model
       quern train triples train.jsonl --out small --preset fast --set epochs=10
+      quern train triples train.jsonl --out better --init encoder
     """
     try:
         from quern.train.fit import Fit, listing
@@ -82,7 +89,7 @@ def triples(
         raise MissingExtra("quern train", "train") from error
     if out.exists() and not overwrite:
         raise TrainingError(f"{out}: exists already; choose another name or pass --overwrite")
-    fit = Fit(train, dev, plan(preset, words), allow=allow)
+    fit = Fit(train, dev, plan(preset, words), allow=allow, init=init)
     guessed = fit.training.problems
     if guessed:
         note(f"labels that did not fit or were placed by guess:\n{listing(guessed)}")

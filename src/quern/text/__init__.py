@@ -2,6 +2,7 @@
 
 from quern.text.codec import CodecRules, Encoding, TextCodec, Window
 from quern.text.features import GRAM_SLOTS, SHAPES
+from quern.text.normalise import normalise
 from quern.text.units import han_share, split
 from quern.text.vocabulary import UNKNOWN, Vocabulary
 
@@ -15,5 +16,6 @@ __all__ = [
     "Vocabulary",
     "Window",
     "han_share",
+    "normalise",
     "split",
 ]

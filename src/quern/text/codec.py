@@ -179,13 +179,17 @@ class TextCodec:
             "grams": np.ascontiguousarray(features[..., _GRAMS:]),
         }
 
-    def _learn(self, memo: _Memo, surface: str) -> int:
+    def numbers(self, surface: str) -> list[int]:
+        """Id, shape (as after no white space) and n-grams of one unit as it stands in a text."""
         unit = normalise(surface)[0]
         known = unit in self.vocabulary
         # A known Han character or mark says all by its id; words and strangers get n-grams.
         bare = known and (is_han(unit) or not unit[0].isalnum())
         grams = [0] * GRAM_SLOTS if bare else grams_of(unit, self.rules.buckets)
-        return memo.add(surface, [self.vocabulary.id(unit), shape_of(surface), *grams])
+        return [self.vocabulary.id(unit), shape_of(surface), *grams]
+
+    def _learn(self, memo: _Memo, surface: str) -> int:
+        return memo.add(surface, self.numbers(surface))
 
     # -- the way back -------------------------------------------------------------
 

@@ -36,7 +36,17 @@ class Vocabulary:
 
         Lone surrogates cannot be written to a file and stay unknown.
         """
-        counts = Counter(unit for unit in units if not _SURROGATE.search(unit))
+        return cls.of_counts(Counter(units).items(), min_count, max_size)
+
+    @classmethod
+    def of_counts(
+        cls, counted: Iterable[tuple[str, int]], min_count: int, max_size: int
+    ) -> Vocabulary:
+        """The same for units that are counted already; counts of one unit are added up."""
+        counts: Counter[str] = Counter()
+        for unit, count in counted:
+            if not _SURROGATE.search(unit):
+                counts[unit] += count
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return cls(unit for unit, count in ranked[:max_size] if count >= min_count)
 

@@ -50,6 +50,19 @@ class Checkpoint:
         """Whether there is a state to go on from."""
         return (self.path / "state.json").is_file()
 
+    def resumes(self, *, resume: bool, overwrite: bool) -> bool:
+        """Whether to go on from here.
+
+        Raises:
+            TrainingError: there is something to go on from, and nobody said what to do with it.
+        """
+        if self.exists and not (resume or overwrite):
+            raise TrainingError(
+                f"{self.path}: an unfinished training; go on with --resume, "
+                "or start again with --overwrite"
+            )
+        return self.exists and resume
+
     def save(self, tensors: dict[str, Tensor], state: State) -> None:
         """Replace the saved state; a kill at any moment leaves the old or the new one whole."""
         self.path.mkdir(parents=True, exist_ok=True)

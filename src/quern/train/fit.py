@@ -12,9 +12,10 @@ import msgspec
 
 from quern.alignment import Problem
 from quern.data import data_hash, read_triples
-from quern.errors import DataError, TrainingError
+from quern.errors import DataError
 from quern.records import TripleExample
 from quern.train.checkpoint import Checkpoint
+from quern.train.encoders import Pretrained
 from quern.train.loop import Epoch, Step
 from quern.train.triple_training import Plan, TripleTraining
 
@@ -32,6 +33,7 @@ class Fit:
         plan: Plan | None = None,
         *,
         allow: Collection[str] = (),
+        init: Path | None = None,
     ) -> None:
         """Read and check the data, and build what will be trained.
 
@@ -41,6 +43,7 @@ class Fit:
                 held out of the training data.
             plan: settings.
             allow: kinds of loss to accept: "absent", "border", "window".
+            init: folder of a pre-trained encoder to start from.
 
         Raises:
             DataError: the data cannot be read, or would lose labels that ``allow`` does not
@@ -53,13 +56,18 @@ class Fit:
         else:
             held = read_triples(dev) if isinstance(dev, Path) else list(dev)
         self.data = data_hash(train) if isinstance(train, Path) else None
-        self.training = TripleTraining(examples, held, self.plan)
+        self._init = None if init is None else Pretrained(init)
+        self.training = TripleTraining(examples, held, self.plan, self._init)
         self._refuse(allow)
 
     def checkpoint(self, out: Path) -> Checkpoint:
         """Where this training keeps its state while it runs: a folder beside ``out``."""
         plan = msgspec.structs.replace(self.plan, about=Plan().about)
-        identity = {"data": self.data, "plan": msgspec.to_builtins(plan)}
+        identity = {
+            "data": self.data,
+            "plan": msgspec.to_builtins(plan),
+            "init": self._init and self._init.identity,
+        }
         return Checkpoint(out.with_name(out.name + ".training"), identity)
 
     def run(
@@ -86,13 +94,8 @@ class Fit:
             FolderError: ``out`` exists, or cannot be written.
         """
         checkpoint = self.checkpoint(out)
-        if checkpoint.exists and resume:
+        if checkpoint.resumes(resume=resume, overwrite=overwrite):
             self.training.trainer.restore(checkpoint)
-        elif checkpoint.exists and not overwrite:
-            raise TrainingError(
-                f"{checkpoint.path}: an unfinished training; go on with --resume, "
-                "or start again with --overwrite"
-            )
         for fact in self.training.run(checkpoint):
             if report is not None:
                 report(fact)
@@ -120,13 +123,16 @@ def fit(
     allow: Collection[str] = (),
     resume: bool = False,
     overwrite: bool = False,
+    init: str | Path | None = None,
 ) -> dict[str, Any]:
     """Train a triple model; see ``Fit`` for the arguments and errors.
 
     Returns:
         What was measured on the written folder, as in its ``metrics.json``.
     """
-    journey = Fit(_source(train), None if dev is None else _source(dev), plan, allow=allow)
+    held = None if dev is None else _source(dev)
+    start = None if init is None else Path(init)
+    journey = Fit(_source(train), held, plan, allow=allow, init=start)
     return journey.run(Path(out), resume=resume, overwrite=overwrite)
 
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from quern.errors import TrainingError
-from quern.train.batches import epoch_order
 from quern.train.checkpoint import Checkpoint, State
 
 
@@ -20,7 +19,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How a network is trained; the defaults are the triple article's.
 
     Attributes:
-        epochs: at most so many epochs at ``rate``, then at most so many at ``fine_rate``.
+        epochs: at most so many epochs at ``rate``.
+        fine_epochs: then at most so many at ``fine_rate``; None for as many.
         batch_size: texts a step.
         rate: Adam's learning rate after the warm-up.
         fine_rate: learning rate of the second stage, which starts from the best weights.
@@ -36,6 +36,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     epochs: int = 40
+    fine_epochs: int | None = None
     batch_size: int = 64
     rate: float = 1e-3
     fine_rate: float = 1e-4
@@ -57,8 +58,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Task(Protocol):
     """What the loop needs to know of a task."""
 
-    def lengths(self) -> Sequence[int]:
-        """Length of every training item, in units."""
+    def order(self, size: int, seed: int, epoch: int) -> list[list[int]]:
+        """The batches of an epoch: indices of items, ``size`` in each."""
 
     def collate(self, items: Sequence[int], seed: Sequence[int]) -> dict[str, Tensor]:
         """The batch of some items; all chance in it comes from ``seed``."""
@@ -134,6 +135,8 @@ class Trainer:
     def _stage_over(self) -> bool:
         state = self.state
         limit = self.schedule.epochs
+        if state.stage and self.schedule.fine_epochs is not None:
+            limit = self.schedule.fine_epochs
         return state.epoch - state.stage_start >= limit or state.stale >= self.schedule.patience
 
     def _next_stage(self) -> None:
@@ -146,7 +149,7 @@ class Trainer:
 
     def _epoch(self, evaluate: Evaluate, checkpoint: Checkpoint | None) -> Iterator[Step | Epoch]:
         state, schedule = self.state, self.schedule
-        order = epoch_order(self.task.lengths(), schedule.batch_size, schedule.seed, state.epoch)
+        order = self.task.order(schedule.batch_size, schedule.seed, state.epoch)
         began, items = time.perf_counter(), 0
         sums: dict[str, float] = {}
         for number, batch in enumerate(order, 1):

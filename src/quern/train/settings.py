@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -11,34 +11,43 @@ from quern.errors import DataError
 from quern.train.triple_training import Plan
 from quern.triples import PRESETS
 
-_PARTS = ("settings", "fitting", "schedule", "rules", "about")
+_P = TypeVar("_P", bound=msgspec.Struct)
 
 
 def plan(preset: str, words: Sequence[str]) -> Plan:
-    """A plan from a preset and ``KEY=VALUE`` words.
+    """A training plan from a preset and ``KEY=VALUE`` words.
 
     Raises:
         DataError: a word is not of that form, names no setting, or its value does not fit.
     """
-    values = {part: msgspec.to_builtins(getattr(Plan(), part)) for part in _PARTS}
-    values["settings"] = msgspec.to_builtins(PRESETS[preset])
+    return with_words(Plan(settings=PRESETS[preset]), words)
+
+
+def with_words(plan: _P, words: Sequence[str]) -> _P:
+    """Any plan, changed by ``KEY=VALUE`` words; a key is looked for in all parts of the plan.
+
+    Raises:
+        DataError: see ``plan``.
+    """
+    values = msgspec.to_builtins(plan)
+    parts = [part for part in values.values() if isinstance(part, dict)] + [values]
     for word in words:
         key, equals, value = word.partition("=")
-        part = next((p for p in _PARTS if key in values[p]), None)
+        part = next((p for p in parts if key in p and not isinstance(p[key], dict)), None)
         if not equals or part is None:
-            known = ", ".join(sorted(key for p in _PARTS for key in values[p]))
-            raise DataError(f"--set {word}: expected KEY=VALUE with KEY one of: {known}")
-        values[part][key] = _parse(value, values[part][key])
+            known = sorted(k for p in parts for k, v in p.items() if not isinstance(v, dict))
+            raise DataError(f"--set {word}: expected KEY=VALUE with KEY one of: {', '.join(known)}")
+        part[key] = _parse(value, part[key])
     try:
-        return msgspec.convert(values, Plan)
+        return msgspec.convert(values, type(plan))
     except msgspec.ValidationError as error:
         raise DataError(f"--set: {error}") from error
 
 
 def listed() -> Iterator[tuple[str, str]]:
     """Every setting with its default, for the help page."""
-    for part in _PARTS:
-        for key, value in msgspec.to_builtins(getattr(Plan(), part)).items():
+    for part in msgspec.to_builtins(Plan()).values():
+        for key, value in part.items():
             yield key, msgspec.json.encode(value).decode()
 
 

@@ -26,6 +26,7 @@ from quern.alignment import (
 from quern.records import TripleExample
 from quern.runtime import padded
 from quern.text import UNKNOWN, Encoding, TextCodec, Window
+from quern.train.batches import epoch_order
 from quern.train.triples import TripleNet, triple_loss
 from quern.triples import TripleFitting, entity_targets, object_targets, subject_targets
 
@@ -108,9 +109,10 @@ class TripleItems:
         objects[[k for label, k in self.labels.items() if label.predicate not in sought]] = 0
         return self.fitting.absent_weight, objects
 
-    def lengths(self) -> list[int]:
-        """Units of every item."""
-        return [item.window.stop - item.window.first for item in self.items]
+    def order(self, size: int, seed: int, epoch: int) -> list[list[int]]:
+        """The batches of an epoch."""
+        lengths = [item.window.stop - item.window.first for item in self.items]
+        return epoch_order(lengths, size, seed, epoch)
 
     def lines(self, items: Sequence[int]) -> list[int]:
         """Line numbers of some items."""

@@ -22,6 +22,7 @@ from quern.tasks import load
 from quern.text import GRAM_SLOTS, SHAPES, CodecRules, TextCodec
 from quern.train.checkpoint import Checkpoint
 from quern.train.curves import draw
+from quern.train.encoders import EncoderSettings, Pretrained
 from quern.train.export import ExportedGraph, export, parity
 from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights, hash_seed
 from quern.train.memory import keep_freed
@@ -51,12 +52,23 @@ class TripleTraining:
     """
 
     def __init__(
-        self, train: Sequence[TripleExample], dev: Sequence[TripleExample], plan: Plan
+        self,
+        train: Sequence[TripleExample],
+        dev: Sequence[TripleExample],
+        plan: Plan,
+        init: Pretrained | None = None,
     ) -> None:
         """Fit the codec, align the labels, build the network and its graphs.
 
+        Args:
+            train: labelled texts.
+            dev: labelled texts to choose by.
+            plan: settings.
+            init: an encoder to start from; its codec is taken instead of a fitted one.
+
         Raises:
             DataError: there is nothing to learn from or to choose by.
+            TrainingError: ``init`` is not of the shape that ``plan`` asks for.
         """
         if not any(e.triples for e in train) or not any(e.triples for e in dev):
             raise DataError("training needs triples in both the training and the dev data")
@@ -67,11 +79,16 @@ class TripleTraining:
         # What is not initialised is never read here; filling it costs a tenth of a step.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.manual_seed(hash_seed([plan.schedule.seed]))
-        self.codec = TextCodec.fit((e.text for e in train), plan.rules)
+        if init is None:
+            self.codec = TextCodec.fit((e.text for e in train), plan.rules)
+        else:
+            self.codec = init.codec
         found = {Label.of(t) for e in train for t in e.triples}
         self.labels = sorted(found, key=lambda label: label.sort_key)
         self.items = TripleItems(train, self.codec, self.labels, plan.fitting)
         self.net = TripleNet(plan.settings, self.codec, len(self.labels), len(self.items.types))
+        if init is not None:
+            init.start(self.net.encoder, EncoderSettings.of(plan.settings))
         self.trainer = Trainer(self.net, self.items, plan.schedule)
         self._graphs = export_graphs(self.net, self.codec)
 

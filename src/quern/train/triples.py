@@ -9,12 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quern.text import TextCodec
+from quern.train.encoders import EncoderSettings
 from quern.train.layers import (
-    Encoder,
     Linear,
     SpanEnds,
     SpanReader,
-    UnitEmbedding,
     attend,
     taps,
 )
@@ -147,13 +146,8 @@ class TripleNet(nn.Module):
         learns to find them, so that the encoder does.
         """
         super().__init__()
-        rules, dim = codec.rules, settings.dim
-        embedding = UnitEmbedding(
-            len(codec.vocabulary), rules.buckets, settings.gram_dim, dim, rules.window + 8
-        )
-        self.encoder = Encoder(
-            embedding, dim, settings.dilations, settings.dropout, settings.gate_dropout
-        )
+        dim = settings.dim
+        self.encoder = EncoderSettings.of(settings).build(codec)
         self.entities = Gate(dim, 2)
         self.relations = Gate(dim, labels)
         self.subjects = SubjectHead(settings)

@@ -1,0 +1,134 @@
+"""Raw text as numbers on disk: read once, then drawn from at random in constant memory."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from quern.data import texts_of
+from quern.errors import DataError
+from quern.text import CodecRules, Encoding, TextCodec, Vocabulary, normalise, split
+
+_SURFACES = 1_000_000  # distinct ones kept apart; the rest is one unit, known by nothing
+_REST = "\ufffd"
+_LONGEST = 128  # units of a piece
+_UNITS, _ENDS, _SURFACE_LIST = "units.bin", "ends.bin", "surfaces.json"
+_NONE = np.zeros((0, 0), dtype=np.int32)
+
+
+class Surfaces(NamedTuple):
+    """The distinct units of a corpus as they stand in the text, and how often each was met."""
+
+    surfaces: list[str]
+    counts: list[int]
+
+
+class RawCorpus:
+    """Pieces of text, a few sentences each, as rows of a table of surfaces.
+
+    A unit on disk is four bytes: twice its row, and one more after white space.
+
+    Attributes:
+        units: of all pieces, one after another.
+        ends: (pieces,), where each piece ends in ``units``.
+        surfaces: the table.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open what ``build`` has written."""
+        self.units: NDArray[np.int32] = np.memmap(path / _UNITS, dtype=np.int32, mode="r")
+        self.ends: NDArray[np.int64] = np.memmap(path / _ENDS, dtype=np.int64, mode="r")
+        listed = (path / _SURFACE_LIST).read_bytes()
+        self.surfaces = Surfaces(*msgspec.json.decode(listed, type=tuple[list[str], list[int]]))
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Units of every piece."""
+        return np.diff(self.ends, prepend=0)
+
+    def piece(self, index: int) -> NDArray[np.int32]:
+        """The units of one piece, as they stand on disk."""
+        return self.units[self.ends[index - 1] if index else 0 : self.ends[index]]
+
+    def vocabulary(self, rules: CodecRules) -> Vocabulary:
+        """The most frequent units, folded."""
+        folded = (normalise(surface)[0] for surface in self.surfaces.surfaces)
+        return Vocabulary.of_counts(
+            zip(folded, self.surfaces.counts, strict=True), rules.min_count, rules.max_units
+        )
+
+    def table(self, codec: TextCodec) -> NDArray[np.int32]:
+        """(surfaces, 2 + slots), the numbers of every surface."""
+        return np.array([codec.numbers(s) for s in self.surfaces.surfaces], dtype=np.int32)
+
+
+def build(
+    path: Path,
+    files: Iterable[Path],
+    reading: int,
+    advance: Callable[[int], None],
+) -> RawCorpus:
+    """Read ``files`` once and write the corpus to ``path``; what is there already is kept.
+
+    Args:
+        path: a folder; it appears only when it is whole.
+        files: ``.txt`` (a text a line) or ``.jsonl`` (its ``text``), gzipped or not.
+        reading: units up to which sentences are put together; a longer sentence stands alone.
+        advance: called after every text, with its characters.
+
+    Raises:
+        DataError: a file cannot be read, or there is no text in them.
+    """
+    if not path.exists():
+        part = path.with_name(path.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        _write(part, texts_of(files), reading, advance)
+        part.rename(path)
+    return RawCorpus(path)
+
+
+def _write(
+    path: Path,
+    texts: Iterator[str],
+    reading: int,
+    advance: Callable[[int], None],
+) -> None:
+    cutter = TextCodec(Vocabulary(()), CodecRules(window=_LONGEST, overlap=0))
+    rows: dict[str, int] = {}
+    counts: list[int] = []
+    total = 0
+    with (path / _UNITS).open("wb") as units, (path / _ENDS).open("wb") as ends:
+        for text in texts:
+            advance(len(text))
+            borders = np.array(split(text), dtype=np.int64).reshape(-1, 2)
+            starts, stops = borders[:, 0], borders[:, 1]
+            spaced = starts > np.append(-1, stops)[:-1]
+            found = [_row(text[a:b], rows, counts) for a, b in borders.tolist()]
+            numbers = (2 * np.array(found, dtype=np.int32) + spaced).astype(np.int32)
+            for first, stop in cutter.windows(Encoding(text, starts, stops, _NONE), reading):
+                units.write(numbers[first:stop].tobytes())
+                total += stop - first
+                ends.write(np.int64(total).tobytes())
+    if not total:
+        raise DataError('no text in the files given; expected a text a line, or JSON with "text"')
+    (path / _SURFACE_LIST).write_bytes(msgspec.json.encode((list(rows), counts)))
+
+
+def _row(surface: str, rows: dict[str, int], counts: list[int]) -> int:
+    row = rows.get(surface)
+    if row is None:
+        if len(rows) >= _SURFACES:
+            surface = _REST
+            row = rows.get(surface)
+        if row is None:
+            row = rows[surface] = len(rows)
+            counts.append(0)
+    counts[row] += 1
+    return row
