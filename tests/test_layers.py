@@ -85,6 +85,28 @@ def test_gated_convolution_is_a_dilated_convolution() -> None:
         torch.testing.assert_close(block(x, mask), x * (1 - gate) + h * gate, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("dilation", [1, 2, 5, 9])
+def test_the_training_form_of_the_gated_convolution_is_the_plain_one(dilation: int) -> None:
+    torch.manual_seed(dilation)
+    block = layers.GatedConv(DIM, dilation, 0.3).train()
+    block.product.bias.data.normal_()
+    x = torch.randn(3, 7, DIM, requires_grad=True)
+    mask = torch.ones(3, 7, 1)
+    mask[1, 5:] = 0
+    upstream = torch.randn(3, 7, DIM)
+
+    def gradients(y: torch.Tensor) -> list[torch.Tensor]:
+        return list(torch.autograd.grad(y, [x, block.product.weight, block.product.bias], upstream))
+
+    torch.manual_seed(7)
+    fast = block(x, mask)
+    torch.manual_seed(7)
+    h, gate = block.product(layers.taps(x, dilation)).chunk(2, dim=-1)
+    plain = (x + (h - x) * block.drop(torch.sigmoid(gate))) * mask
+    torch.testing.assert_close(fast, plain)
+    torch.testing.assert_close(gradients(fast), gradients(plain), atol=1e-5, rtol=1e-4)
+
+
 def test_gru_cell_is_torchs() -> None:
     torch.manual_seed(0)
     ours, theirs = layers.GRUCell(5, 7), torch.nn.GRUCell(5, 7)

@@ -108,10 +108,10 @@ def test_the_vocabulary_is_what_fitting_gives(tmp_path: Path) -> None:
 def test_what_cannot_be_kept_apart_is_one_unit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(raw, "_SURFACES", 2)
+    monkeypatch.setattr(raw, "_SURFACES", 3)
     found = built(tmp_path, ["one two three four"])
-    assert found.surfaces == (["one", "two", "\ufffd"], [1, 1, 2])
-    assert (found.piece(0) >> 1).tolist() == [0, 1, 2, 2]
+    assert found.surfaces == (["\ufffd", "one", "two"], [2, 1, 1])
+    assert (found.piece(0) >> 1).tolist() == [1, 2, 0, 0]
 
 
 def test_a_broken_file_leaves_no_corpus(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from quern.text import SHAPES
+from quern.train.gated import gated
 
 _AS_IS = nullcontext()
 
@@ -53,12 +54,14 @@ class Dropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape, unchanged outside training."""
-        if not self.training or not self.least:
-            return x
+        return x * self.draw(x) if self.training and self.least else x
+
+    def draw(self, x: Tensor) -> Tensor:
+        """What to multiply ``x`` by: zero, or what makes up for the zeros."""
         words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
         bytes_ = words.random_(-(2**63), None).view(torch.uint8)[: x.numel()]
         kept = (bytes_ >= self.least).view(x.shape)
-        return x * (kept.to(x.dtype) * (256 / (256 - self.least)))
+        return kept.to(x.dtype).mul_(256 / (256 - self.least))
 
 
 class UnitEmbedding(nn.Module):
@@ -110,9 +113,13 @@ class GatedConv(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, dim) → (B, T, dim)."""
+        if self.training:
+            product = self.product
+            kept = self.drop.draw(x)
+            assert product.bias is not None
+            return gated(x, mask, product.weight, product.bias, kept, self.dilation)
         h, gate = self.product(taps(x, self.dilation)).chunk(2, dim=-1)
-        gate = self.drop(torch.sigmoid(gate))
-        return (x + (h - x) * gate) * mask
+        return (x + (h - x) * torch.sigmoid(gate)) * mask
 
 
 def attend(qkv: Tensor, mask: Tensor, heads: int) -> Tensor:

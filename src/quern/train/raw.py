@@ -101,34 +101,38 @@ def _write(
     advance: Callable[[int], None],
 ) -> None:
     cutter = TextCodec(Vocabulary(()), CodecRules(window=_LONGEST, overlap=0))
-    rows: dict[str, int] = {}
-    counts: list[int] = []
+    rows = {_REST: 0}
+    counts = np.zeros(1, dtype=np.int64)
     total = 0
     with (path / _UNITS).open("wb") as units, (path / _ENDS).open("wb") as ends:
         for text in texts:
             advance(len(text))
-            borders = np.array(split(text), dtype=np.int64).reshape(-1, 2)
+            spans = split(text)
+            # `or` is safe: row 0 is the rest, which `_row` gives as well.
+            found = [rows.get(text[a:b]) or _row(text[a:b], rows) for a, b in spans]
+            borders = np.array(spans, dtype=np.int64).reshape(-1, 2)
             starts, stops = borders[:, 0], borders[:, 1]
             spaced = starts > np.append(-1, stops)[:-1]
-            found = [_row(text[a:b], rows, counts) for a, b in borders.tolist()]
             numbers = (2 * np.array(found, dtype=np.int32) + spaced).astype(np.int32)
             for first, stop in cutter.windows(Encoding(text, starts, stops, _NONE), reading):
                 units.write(numbers[first:stop].tobytes())
                 total += stop - first
                 ends.write(np.int64(total).tobytes())
+            counts = _added(counts, numbers >> 1, len(rows))
     if not total:
         raise DataError('no text in the files given; expected a text a line, or JSON with "text"')
-    (path / _SURFACE_LIST).write_bytes(msgspec.json.encode((list(rows), counts)))
+    (path / _SURFACE_LIST).write_bytes(
+        msgspec.json.encode((list(rows), counts[: len(rows)].tolist()))
+    )
 
 
-def _row(surface: str, rows: dict[str, int], counts: list[int]) -> int:
-    row = rows.get(surface)
-    if row is None:
-        if len(rows) >= _SURFACES:
-            surface = _REST
-            row = rows.get(surface)
-        if row is None:
-            row = rows[surface] = len(rows)
-            counts.append(0)
-    counts[row] += 1
-    return row
+def _row(surface: str, rows: dict[str, int]) -> int:
+    """The row of a surface that may be new, while there is room."""
+    return rows.setdefault(surface, len(rows)) if len(rows) < _SURFACES else rows.get(surface, 0)
+
+
+def _added(counts: NDArray[np.int64], rows: NDArray[np.int32], size: int) -> NDArray[np.int64]:
+    if size > len(counts):
+        counts = np.concatenate([counts, np.zeros(size, dtype=np.int64)])
+    np.add.at(counts, rows, 1)
+    return counts
