@@ -48,6 +48,7 @@ def main(words: Sequence[str] | None = None) -> int:
         seed=given.seed,
         texts=given.texts,
         rounds=given.rounds,
+        init=None if given.init is None else given.init.resolve(),
         results=given.results.resolve(),
     )
     names = given.names or [name for name, entry in BENCHMARKS.items() if entry.quick]
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--case", action="append", default=[], help="only this part of it; repeatable"
     )
+    parser.add_argument("--init", type=Path, help="encoder that trainings start from")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--texts", type=int, default=128, help="texts in a pass of speed")
     parser.add_argument("--rounds", type=_rounds, default=5, help="passes of speed and footprint")
@@ -123,6 +125,7 @@ def _in_new_process(name: str, case: str, options: Options) -> bool:
     """Run a case by itself, so that its memory and its threads are its own."""
     words = [name, "--alone", "--case", case, "--results", str(options.results)]
     words += [] if options.data is None else ["--data", str(options.data)]
+    words += [] if options.init is None else ["--init", str(options.init)]
     for model in options.models:
         words += ["--model", model]
     for option in ("seed", "texts", "rounds"):

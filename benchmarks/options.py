@@ -23,6 +23,7 @@ class Options:
         seed: of everything that is drawn.
         texts: how many texts are read in a pass, where a benchmark reads a sample.
         rounds: how often passes are repeated.
+        init: folder of the encoder that trainings start from.
         results: where records are appended.
     """
 
@@ -32,6 +33,7 @@ class Options:
     seed: int = 0
     texts: int = 128
     rounds: int = 5
+    init: Path | None = None
     results: Path = RESULTS
 
 

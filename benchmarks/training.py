@@ -58,13 +58,15 @@ def train(
     plan: Plan,
     out: Path,
     data: str | None = None,
+    init: Path | None = None,
 ) -> dict[str, Any]:
     """Train, write ``out``, and give the figures; ``seconds`` runs from examples to folder.
 
-    ``data`` is the hash of the file that the examples were read from, for the model's card.
+    ``data`` is the hash of the file that the examples were read from, for the model's card;
+    ``init`` the encoder to start from.
     """
     watch = Watch()
-    fit = Fit(examples, dev, plan, allow=("absent", "border", "window"))
+    fit = Fit(examples, dev, plan, allow=("absent", "border", "window"), init=init)
     fit.data = data
     problems = Counter(problem.kind for problem in fit.training.problems)
     metrics = fit.run(out, overwrite=True, report=watch)

@@ -10,6 +10,7 @@ from benchmarks.options import CACHE, Options, Outcome
 from quern import evaluation, shipped
 from quern.data import data_hash
 from quern.errors import DataError
+from quern.folder import ModelFolder
 from quern.metrics import Counts
 from quern.records import TripleExample
 from quern.triples import TripleModel
@@ -32,6 +33,7 @@ class Recipe(NamedTuple):
 
 
 _DUIE_WORDS = ("epochs=18", "patience=3", "augment=0.5")
+_DUIE_INIT_WORDS = ("epochs=10", "patience=2", "fine_epochs=2", "augment=0.5")
 _DUIE = (
     "data_name=DuIE (Baidu LIC2019), 22,087 Chinese sentences, half of them labelled in part",
     "licence=research and teaching, non-commercial; this model may be used within the same bounds",
@@ -53,6 +55,7 @@ _KNOWLEDGENET = (
 )
 RECIPES = {
     "duie": Recipe("duie", "full", _DUIE_WORDS, _DUIE),
+    "duie-init": Recipe("duie", "full", _DUIE_INIT_WORDS, _DUIE),
     "duie-fast": Recipe("duie", "fast", _DUIE_WORDS, _DUIE),
     "webnlg-star": Recipe(
         "webnlg-star",
@@ -67,6 +70,7 @@ RECIPES = {
     "knowledgenet": Recipe("knowledgenet", "full", _KNOWLEDGENET_WORDS, _KNOWLEDGENET),
     "knowledgenet-fast": Recipe("knowledgenet", "fast", _KNOWLEDGENET_WORDS, _KNOWLEDGENET),
 }
+INIT = "-init"  # cases that want an encoder to start from
 STRICT = ("conll04",)  # papers also compare places and types there
 
 
@@ -74,6 +78,8 @@ def cases(options: Options) -> list[str]:
     """One for each data set, and another for a preset worth comparing."""
     if options.models and not options.cases:
         raise DataError("--model says which folder to score; say on which set with --case")
+    if options.init is None:
+        return [case for case in RECIPES if not case.endswith(INIT)]
     return list(RECIPES)
 
 
@@ -90,7 +96,7 @@ def run(case: str, options: Options) -> Outcome:
     else:
         used = list(paths.values())
         folder = CACHE / "models" / f"{case}-{options.seed}"
-        figures = _train(case, paths["train"], paths["dev"], folder, options.seed)
+        figures = _train(case, paths["train"], paths["dev"], folder, options)
         model = shipped.load(folder)
     for part in paths:
         if part != "train":
@@ -98,16 +104,24 @@ def run(case: str, options: Options) -> Outcome:
     return Outcome(figures, used)
 
 
-def _train(case: str, train: Path, dev: Path, folder: Path, seed: int) -> dict[str, Any]:
+def _train(case: str, train: Path, dev: Path, folder: Path, options: Options) -> dict[str, Any]:
     # Here and not above: scoring a given folder needs no torch.
     from benchmarks import training
     from quern.train.settings import plan
 
     _, preset, words, about = RECIPES[case]
-    chosen = plan(preset, [*words, *about, f"seed={seed}"])
+    chosen = plan(preset, [*words, *about, f"seed={options.seed}"])
     parts = sets.examples(train), sets.examples(dev)
-    figures = training.train(*parts, chosen, folder, data=data_hash(train))
-    return {"preset": preset, "set": words, **figures}
+    figures = training.train(*parts, chosen, folder, data=data_hash(train), init=options.init)
+    return {"preset": preset, "set": words, "init": _of_encoder(options.init), **figures}
+
+
+def _of_encoder(path: Path | None) -> dict[str, Any] | None:
+    """What an encoder has read, and how well it guesses."""
+    if path is None:
+        return None
+    metrics = ModelFolder(path).metrics()
+    return {name: metrics[name] for name in ("held_out", "units_seen", "hours")}
 
 
 def scores(model: TripleModel, examples: list[TripleExample], strict: bool) -> dict[str, Any]:
