@@ -44,7 +44,12 @@ class Layer:
 LAYERS = (
     Layer(("errors", "records")),
     Layer(("text",)),
-    Layer(("alignment", "data", "folder", "index", "metrics", "migrations", "runtime", "store")),
+    Layer(
+        (
+            *("alignment", "calibration", "data", "folder", "index"),
+            *("metrics", "migrations", "runtime", "store"),
+        )
+    ),
     Layer(("links", "ranks", "sentences", "titles", "triples"), sideways=False),
     Layer(("bench", "card", "doctor", "evaluation", "graphs", "reader", "shipped", "tasks")),
     Layer(EXTRAS, sideways=False),

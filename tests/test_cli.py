@@ -87,6 +87,29 @@ def test_min_score_leaves_out_what_scores_lower() -> None:
     assert json.loads(quern("extract", "--min-score", "1", stdin=ZH).stdout)["triples"] == []
 
 
+def test_uncertain_facts_are_marked_and_the_sure_ones_stay() -> None:
+    text = f"{ZH}《石桥夜话》的作者是林暮云。"
+    every = json.loads(quern("extract", stdin=text).stdout)["triples"]
+    assert all("uncertain" not in t for t in every)
+    least = max(t["score"] for t in every)
+    words = ("extract", "--min-score", str(least), "--uncertain", "0.05")
+    done = quern(*words, stdin=text)
+    found = json.loads(done.stdout)["triples"]
+    assert [t for t in found if "uncertain" not in t] == [t for t in every if t["score"] >= least]
+    doubtful = [t for t in found if t.get("uncertain") is True]
+    assert {t["score"] for t in every if t["score"] < least} <= {t["score"] for t in doubtful}
+    assert done.stderr == f"1 texts, {len(found)} facts, {len(doubtful)} of them uncertain\n"
+    table = quern(*words, "--format", "table", stdin=text).stdout
+    assert table.count(" ?") == len(doubtful) > 0
+    assert "?" not in quern("extract", "--format", "table", stdin=text).stdout
+
+
+def test_uncertain_above_the_least_score_is_called_wrongly() -> None:
+    done = quern("extract", "--min-score", "0.5", "--uncertain", "0.7", stdin=ZH)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "0.7 is not below --min-score 0.5" in done.stderr
+
+
 def test_a_table_lines_up_wide_characters() -> None:
     done = quern("extract", "--format", "table", stdin="《石桥夜话》的作者是林暮云。")
     head, rule, row = done.stdout.splitlines()[1:4]

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 import quern.cli.evaluate as verb
 from fake_model import fake_model
+from quern.calibration import PlattScaling
 from quern.data import data_hash
 from quern.errors import DataError, FolderError
 
@@ -71,6 +72,13 @@ TABLES = """\
  0.9                3       0       0           –    0.000   0.000
 
 
+ recall ≥   least score   given   right   precision   recall      F1
+ ───────────────────────────────────────────────────────────────────
+ 0.5               0.62       2       2       1.000    0.667   0.800
+ 0.7                  –       –       –           –        –       –
+ 0.9                  –       –       –           –        –       –
+
+
  score       given   mean score   share right
  ────────────────────────────────────────────
  0.5 – 0.6       1        0.540         0.000
@@ -94,13 +102,47 @@ def test_json_is_what_the_page_documents(data: Path) -> None:
     assert list(record) == [
         *("model", "data", "data_sha256", "format", "quern", "comparison", "lines", "left_out"),
         *("unjudged", "overall", "interval", "complete", "incomplete", "predicates", "curve"),
-        *("calibration", "unreachable"),
+        *("at_recall", "target", "calibration", "unreachable"),
     ]
     assert record["model"] == "a-model"
     assert record["data_sha256"] == data_hash(data)
     assert record["overall"]["f1"] == pytest.approx(4 / 6)
     assert record["unreachable"] == {"lines": 1, "labels": 1, "reasons": {"absent": 1}}
     assert run(data, "--format", "json", "--threads", "2").stdout == result.stdout
+
+
+def test_a_target_precision_names_its_least_score(data: Path) -> None:
+    result = run(data, "--target-precision", "0.95")
+    assert result.exit_code == 0
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["0.95", "0.62", "2", "2", "1.000", "0.667", "0.800"] in lines
+    record = json.loads(run(data, "--target-precision", "0.95", "--format", "json").stdout)
+    assert (record["target"]["goal"], record["target"]["min_score"]) == (0.95, 0.62)
+    assert record["target"]["figures"]["recall"] == pytest.approx(2 / 3)
+
+
+def test_a_target_out_of_reach_is_said_after_the_answer(data: Path, tmp_path: Path) -> None:
+    wrong = write(tmp_path / "wrong.jsonl", [LINES[0], LINES[2], {**LINES[0], "triples": []}])
+    result = run(wrong, "--target-precision", "0.95")
+    assert isinstance(result.exception, DataError)
+    assert str(result.exception) == (
+        f"{wrong}: no least score reaches a precision of 0.95; the best is 0.500. "
+        "Ask for less, or train on more labels"
+    )
+    assert "precision ≥" in result.stdout
+    nothing = write(tmp_path / "nothing.jsonl", [{"text": "Nobody .", "triples": []}])
+    result = run(nothing, "--target-precision", "0.95", "--format", "json")
+    assert "none, as no fact was given" in str(result.exception)
+    assert json.loads(result.stdout)["target"]["min_score"] is None
+    assert run(data, "--target-precision", "0").exit_code == 2
+
+
+def test_calibrated_scores_say_what_they_were(data: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MODEL, "calibration", PlattScaling(1.0, 2.0))
+        result = run(data)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.rstrip().endswith("(0.367 before calibration)")
 
 
 def test_the_page_of_fields_names_every_field(data: Path) -> None:

@@ -4,12 +4,22 @@ import random
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fake_model import FakeEncoder, fake_model
 from quern.alignment import Label
 from quern.errors import DataError
 from quern.evaluation import Comparison, Fact, Judged, comparable, judge, score, summarise, tune
-from quern.evaluation.figures import bootstrap, calibration, curve
+from quern.evaluation.figures import (
+    Choice,
+    bootstrap,
+    calibration,
+    curve,
+    cuts,
+    least_score,
+    most_precise,
+)
 from quern.evaluation.tuning import clearly_better
 from quern.metrics import Counts
 from quern.records import LabelledTriple, TripleExample
@@ -223,6 +233,56 @@ def test_the_curve_leaves_out_low_scores() -> None:
     assert points[0.55].precision == 1
     assert points[0.95].precision is None
     assert points[0.95].recall == 0
+
+
+JUDGED = st.lists(
+    st.builds(fact, st.sampled_from(["right", "wrong"]), st.floats(0, 1)) | st.just(fact("missed")),
+    max_size=30,
+)
+
+
+@given(JUDGED)
+def test_every_cut_gives_what_leaving_out_gives(facts: list[Fact]) -> None:
+    points = cuts(facts)
+    given_scores = {f.score for f in facts if f.score is not None}
+    assert len(points) == len(given_scores)
+    assert [p.min_score for p in points] == sorted(p.min_score for p in points)
+    wanted = sum(f.status != "wrong" for f in facts)
+    for point in points:
+        kept = [f for f in facts if f.score is not None and f.score >= point.min_score]
+        right = sum(f.status == "right" for f in kept)
+        f = point.figures
+        assert (f.wanted, f.given, f.right) == (wanted, len(kept), right)
+
+
+@given(JUDGED, st.floats(0.01, 1))
+def test_a_choice_is_the_best_of_all_cuts(facts: list[Fact], goal: float) -> None:
+    points = cuts(facts)
+    reached = [p for p in points if p.figures.recall is not None and p.figures.recall >= goal]
+    chosen = most_precise(points, goal)
+    assert (chosen is None) == (not reached)
+    if chosen is not None:
+        assert chosen in reached
+        assert chosen.figures.precision == max(p.figures.precision or 0.0 for p in reached)
+    lowest = least_score(points, goal)
+    precise = [p for p in points if (p.figures.precision or 0.0) >= goal]
+    assert lowest == (precise[0] if precise else None)
+
+
+def test_least_scores_are_written_short() -> None:
+    facts = [fact("wrong", 0.123456), fact("right", 0.87654), fact("right", 0.87655)]
+    assert [p.min_score for p in cuts(facts)] == [0.0, 0.87, 0.87655]
+
+
+def test_the_record_names_least_scores_for_goals() -> None:
+    record = summarise(judged(), Comparison(), frozenset({"runs"}), target=0.9)
+    found = [(choice.goal, choice.min_score) for choice in record.at_recall]
+    assert found == [(0.5, 0.71), (0.7, None), (0.9, None)]
+    assert record.target is not None
+    assert (record.target.goal, record.target.min_score) == (0.9, 0.71)
+    out_of_reach = summarise([], Comparison(), frozenset(), target=0.9)
+    assert out_of_reach.target == Choice(0.9, None, None)
+    assert summarise([], Comparison(), frozenset()).target is None
 
 
 def test_calibration_measures_the_distance_to_the_truth() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quern.calibration import PlattScaling
 from quern.evaluation import Comparison, Fact, Judged, report, summarise
 from quern.evaluation.report import marked, spread
 from quern.records import LabelledTriple, TripleExample
@@ -206,6 +207,24 @@ def test_figures_and_curve_are_on_the_page() -> None:
     assert "incomplete lines" in html
     assert len(re.findall("<polyline", html)) == 4
     assert "nan" not in html
+
+
+def test_least_scores_for_goals_are_on_the_page() -> None:
+    example = TripleExample("abc", ())
+    facts = [Fact("right", "a", "p", "c", score=0.875), Fact("wrong", "b", "p", "c", score=0.5)]
+    judged = [Judged(example, (*facts, Fact("missed", "d", "p", "c")))]
+    html = page(judged)
+    assert "recall ≥" in html
+    assert "precision ≥" not in html
+    assert "<tr><td>0.5</td><td>0.87</td><td>1</td>" in html
+    assert "<tr><td>0.9</td><td>–</td><td>–</td>" in html
+    record = summarise(
+        judged, Comparison(), frozenset({"p"}), scaling=PlattScaling(1.0, 0.5), target=0.9
+    )
+    html = report(record, judged, "model on data")
+    assert "precision ≥" in html
+    assert "before calibration" in html
+    Page(html)
 
 
 def test_a_page_about_nothing() -> None:

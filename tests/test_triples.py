@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fake_model import fake_model
 from quern.alignment import AlignedTriple, Label, UnitSpan, align
+from quern.calibration import PlattScaling
 from quern.errors import TextError
 from quern.records import LabelledTriple, Span, Triple, TripleExample
 from quern.runtime import Arrays, Results, padded
@@ -465,11 +467,72 @@ def test_a_fact_that_stands_twice_is_given_twice() -> None:
     assert one.strict_key != other.strict_key
 
 
-@given(lines, st.sampled_from([0.0, 0.3, 0.375, 0.46875, 0.5625, 0.6, 1.0]))
+LEAST = st.sampled_from([0.0, 0.3, 0.375, 0.46875, 0.5625, 0.6, 1.0])
+
+
+@given(lines, LEAST)
 def test_min_score_leaves_out_what_scores_lower(text: str, least: float) -> None:
     reader = model(window=8)
     wanted = [triple for triple in reader([text])[0] if triple.score >= least]
     assert reader([text], min_score=least) == [wanted]
+
+
+@given(lines, LEAST, st.floats(0, 1), thresholds)
+def test_asking_for_uncertain_facts_leaves_the_sure_ones_as_they_are(
+    text: str, least: float, uncertain: float, high: Thresholds
+) -> None:
+    reader = model(window=8)
+    reader.thresholds = high
+    sure = reader([text], least)[0]
+    found = reader([text], least, uncertain)[0]
+    assert [triple for triple in found if not triple.uncertain] == sure
+    more = [triple for triple in found if triple.uncertain]
+    assert all(triple.score >= uncertain for triple in more)
+    assert not {t.strict_key for t in more} & {t.strict_key for t in sure}
+    low = reader([text])[0]
+    left_out = {t.strict_key for t in low if uncertain <= t.score < least}
+    assert left_out <= {t.strict_key for t in more}
+
+
+@given(lines)
+def test_what_the_thresholds_hide_can_be_had_too(text: str) -> None:
+    reader = model()
+    usual = reader([text])[0]
+    reader.thresholds = Thresholds(0.95, 0.95, 0.95, 0.95)
+    assert reader([text]) == [[]]
+    found = reader([text], 0.0, 0.3)[0]
+    assert [(t.strict_key, t.score) for t in found] == [(t.strict_key, t.score) for t in usual]
+    assert all(triple.uncertain for triple in found)
+
+
+def test_a_weak_end_does_not_hide_a_strong_one() -> None:
+    weak = fake_model(
+        ["ann mill old . runs"],
+        {"ann": (0.9, 0.9)},
+        {("runs", "mill"): (0.45, 0.1), ("runs", "old"): (0.0, 0.9)},
+    )
+    assert weak(["ann runs mill old ."]) == [[]]
+    [found] = weak(["ann runs mill old ."], 0.0, 0.05)
+    assert {t.object.text: round(t.score, 3) for t in found} == {"mill": 0.09, "mill old": 0.405}
+
+
+def test_uncertain_facts_are_asked_for_by_calibrated_scores() -> None:
+    reader = model()
+    [[fact]] = reader(["[a]()"])
+    reader.thresholds = Thresholds(0.95, 0.95, 0.95, 0.95)
+    reader.calibration = PlattScaling(1.0, -2.0)
+    score = reader.calibration(fact.score)
+    [[found]] = reader(["[a]()"], 0.0, score - 1e-6)
+    assert (found.key, found.uncertain) == (fact.key, True)
+    assert found.score == pytest.approx(score)
+    assert reader(["[a]()"], 0.0, score + 1e-6) == [[]]
+
+
+def test_the_record_of_a_sure_fact_says_nothing_of_it() -> None:
+    [[fact]] = model()(["[a]()"], 0.0, 0.1)
+    assert "uncertain" not in msgspec.to_builtins(fact)
+    [[fact]] = model()(["[a]()"], 0.9, 0.1)
+    assert msgspec.to_builtins(fact)["uncertain"] is True
 
 
 @given(lines, st.lists(thresholds, min_size=1, max_size=3))

@@ -37,6 +37,7 @@ def card(folder: ModelFolder, name: str) -> str:
         "## Scores",
         "",
         *_scores(metrics),
+        *_calibration(folder),
         "",
         "## Speed",
         "",
@@ -73,6 +74,21 @@ def _scores(metrics: dict[str, Any]) -> list[str]:
         "| data | F1 | precision | recall |",
         "| --- | --- | --- | --- |",
         *rows,
+    ]
+
+
+def _calibration(folder: ModelFolder) -> list[str]:
+    row = folder.metrics().get("calibration") or {}
+    before, after = row.get("before"), row.get("after")
+    if before is None:
+        return []
+    if folder.manifest.calibration is None:
+        error = f"Scores are not calibrated; the expected calibration error is {before:.3f}."
+        return ["", error]
+    return [
+        "",
+        f"Scores are calibrated on {row['facts']:,} facts (Platt scaling). Expected calibration "
+        f"error: {before:.3f} before, {after:.3f} after, on texts the fit had not seen.",
     ]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from quern.calibration import PlattScaling
 from quern.errors import FolderError
 from quern.runtime import Graph
 from quern.text import TextCodec
@@ -51,6 +52,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         settings: the task's settings, as the task itself defines them.
         labels: what the model tells apart, as the task itself defines it.
         thresholds: chosen on the dev data.
+        calibration: how scores become shares, None where they are handed out as they are.
         reading: units up to which whole sentences are read together, None for windows
             without regard to sentences.
         codec: fingerprint of the codec that all graphs were trained with.
@@ -69,6 +71,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: str | None
     precision: str
     quern: str
+    calibration: PlattScaling | None = None
     reading: int | None = None
     about: About = About()
 

@@ -14,7 +14,11 @@ class Span(msgspec.Struct, frozen=True, order=True):
 
 
 class Triple(msgspec.Struct, frozen=True):
-    """One fact drawn out of a text, with the places it was read from."""
+    """One fact drawn out of a text, with the places it was read from.
+
+    ``uncertain`` is set, and written, only where facts were asked for that the model would
+    not have given by itself.
+    """
 
     subject: Span
     predicate: str
@@ -22,6 +26,7 @@ class Triple(msgspec.Struct, frozen=True):
     score: float
     subject_type: str | None = None
     object_type: str | None = None
+    uncertain: bool | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -78,13 +78,15 @@ class TripleReader:
         if self._only is not None:
             self._models[self._only] = load(self._only)
 
-    def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[Reading]:
+    def __call__(
+        self, texts: Sequence[str], min_score: float = 0.0, uncertain: float | None = None
+    ) -> list[Reading]:
         """Read the triples of every text; see ``TripleModel``."""
         chosen = [self._only or language(text) + self._suffix for text in texts]
         readings: dict[int, Reading] = {}
         for name in dict.fromkeys(chosen):
             indices = [i for i, of in enumerate(chosen) if of == name]
-            found = self._model(name)([texts[i] for i in indices], min_score)
+            found = self._model(name)([texts[i] for i in indices], min_score, uncertain)
             for i, triples in zip(indices, found, strict=True):
                 readings[i] = Reading(name, triples)
         return [readings[i] for i in range(len(texts))]

@@ -22,6 +22,7 @@ def _open_triples(folder: ModelFolder, threads: int) -> TripleModel:
         folder.graph("objects", threads),
         msgspec.convert(manifest.thresholds, Thresholds),
         manifest.reading,
+        manifest.calibration,
     )
 
 

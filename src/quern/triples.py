@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quern.alignment import AlignedEntity, AlignedTriple, Label, Occurrence, UnitSpan
+from quern.calibration import PlattScaling
 from quern.errors import TextError
 from quern.records import Triple
 from quern.runtime import Runs, batches, padded
 from quern.text import Encoding, TextCodec, Window
 
 Floats = NDArray[np.float32]
+_FAINT = 0.05  # least threshold; near 0 a text has as many facts as pairs of units
 
 
 class TripleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -215,16 +217,20 @@ class TripleModel:
         objects: Runs,
         thresholds: Thresholds,
         reading: int | None = None,
+        calibration: PlattScaling | None = None,
     ) -> None:
         """Put the parts of a model folder together."""
         self.codec = codec
         self.labels = tuple(labels)
         self.thresholds = thresholds
         self.reading = reading
+        self.calibration = calibration
         self._encoder = encoder
         self._objects = objects
 
-    def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[list[Triple]]:
+    def __call__(
+        self, texts: Sequence[str], min_score: float = 0.0, uncertain: float | None = None
+    ) -> list[list[Triple]]:
         """Read the triples of every text.
 
         Long texts are read in windows, so no part of a text is left out.
@@ -232,6 +238,8 @@ class TripleModel:
         Args:
             texts: any strings.
             min_score: leave out triples that score lower.
+            uncertain: give those that are left out, by ``min_score`` or by the model's
+                thresholds, too, if they score at least this much; they are marked.
 
         Returns:
             For each text its triples in the order of their subjects; a fact that several
@@ -245,17 +253,30 @@ class TripleModel:
         results: list[list[Triple]] = []
         for at in range(0, len(texts), self.chunk):
             encodings = [self.codec.encode(text) for text in texts[at : at + self.chunk]]
-            kept: list[dict[tuple[UnitSpan, int, UnitSpan], float]] = [{} for _ in encodings]
-            for i, window, scores in self.scores(encodings, [self.thresholds]):
+            sure: list[_Kept] = [{} for _ in encodings]
+            unsure: list[_Kept] = [{} for _ in encodings]
+            eager = [] if uncertain is None else loosened(self.thresholds, self._raw(uncertain))
+            for i, window, scores in self.scores(encodings, [self.thresholds, *eager]):
                 for triple in decode(scores, self.thresholds):
-                    key = _shifted(triple, window.first)
-                    if triple.score >= min_score:
-                        kept[i][key] = max(triple.score, kept[i].get(key, 0.0))
-            results += [
-                [self._triple(encoding, key, score) for key, score in sorted(found.items())]
-                for encoding, found in zip(encodings, kept, strict=True)
-            ]
+                    _keep(sure[i], triple, window.first)
+                for thresholds in eager:
+                    for triple in decode(scores, thresholds):
+                        _keep(unsure[i], triple, window.first)
+            for encoding, usual, more in zip(encodings, sure, unsure, strict=True):
+                given: dict[_Key, tuple[float, bool]] = {}
+                for key, raw in (more | usual).items():
+                    score = raw if self.calibration is None else self.calibration(raw)
+                    if key in usual and score >= min_score:
+                        given[key] = score, False
+                    elif uncertain is not None and score >= uncertain:
+                        given[key] = score, True
+                results.append(
+                    [self._triple(encoding, key, *how) for key, how in sorted(given.items())]
+                )
         return results
+
+    def _raw(self, score: float) -> float:
+        return score if self.calibration is None else self.calibration.inverse(score)
 
     def windows(self, encoding: Encoding) -> list[Window]:
         """What the model reads at once."""
@@ -315,9 +336,7 @@ class TripleModel:
         span = self.codec.span
         return span(encoding, *subject).text, predicate, span(encoding, *object_).text
 
-    def _triple(
-        self, encoding: Encoding, key: tuple[UnitSpan, int, UnitSpan], score: float
-    ) -> Triple:
+    def _triple(self, encoding: Encoding, key: _Key, score: float, uncertain: bool) -> Triple:
         subject, k, object_ = key
         label = self.labels[k]
         return Triple(
@@ -327,12 +346,35 @@ class TripleModel:
             score=score,
             subject_type=label.subject_type,
             object_type=label.object_type,
+            uncertain=uncertain or msgspec.UNSET,
         )
 
 
-def _shifted(found: Found, by: int) -> tuple[UnitSpan, int, UnitSpan]:
+_Key = tuple[UnitSpan, int, UnitSpan]
+_Kept = dict[_Key, float]
+
+
+def _shifted(found: Found, by: int) -> _Key:
     (a, b), (c, d) = found.subject, found.object
     return (a + by, b + by), found.label, (c + by, d + by)
+
+
+def _keep(kept: _Kept, found: Found, first: int) -> None:
+    """Of the windows that show a triple, the surest counts."""
+    key = _shifted(found, first)
+    kept[key] = max(found.score, kept.get(key, 0.0))
+
+
+def loosened(thresholds: Thresholds, score: float) -> list[Thresholds]:
+    """Lower thresholds, for facts that score at least ``score`` before calibration.
+
+    No probability of such a fact is lower. With one of the two the ends keep their thresholds,
+    so that no weak end hides the strong one behind it.
+    """
+    least = max(score, _FAINT)
+    low = Thresholds(*(min(usual, least) for usual in msgspec.structs.astuple(thresholds)))
+    ends = {"subject_end": thresholds.subject_end, "object_end": thresholds.object_end}
+    return [msgspec.structs.replace(low, **ends), low]
 
 
 def lowest(candidates: Sequence[Thresholds]) -> Thresholds:

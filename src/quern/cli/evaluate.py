@@ -12,9 +12,17 @@ import msgspec
 from quern.cli import options
 from quern.cli.console import columns, counted, note
 from quern.data import data_hash, read_triples
-from quern.evaluation import Evaluation, comparable, judge, report, summarise
-from quern.evaluation.figures import Figures
-from quern.evaluation.wording import number, remarks, share
+from quern.errors import DataError
+from quern.evaluation import Evaluation, Judged, comparable, judge, report, summarise
+from quern.evaluation.figures import Figures, cuts, most_precise
+from quern.evaluation.wording import (
+    CHOICE_HEADS,
+    calibration_error,
+    choice,
+    number,
+    remarks,
+    share,
+)
 from quern.folder import ModelFolder
 from quern.shipped import find, load
 from quern.triples import TripleModel
@@ -43,6 +51,12 @@ _HEADS = ("wanted", "given", "right", "precision", "recall", "F1")
     show_default=True,
     help="The largest number of texts with errors on the page.",
 )
+@click.option(
+    "--target-precision",
+    "target",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Name the least score that reaches this precision on DATA.",
+)
 @options.table_or_json
 @options.threads
 def command(
@@ -51,6 +65,7 @@ def command(
     strict: bool,
     page: Path | None,
     errors: int,
+    target: float | None,
     form: Literal["table", "json"],
     threads: int,
 ) -> None:
@@ -63,6 +78,7 @@ def command(
     Examples:
       quern evaluate my-model test.jsonl
       quern evaluate my-model test.jsonl --report errors.html
+      quern evaluate my-model test.jsonl --target-precision 0.95
       quern evaluate my-model test.jsonl --strict --format json > scores.json
     """
     if page is not None and not page.absolute().parent.is_dir():
@@ -74,7 +90,8 @@ def command(
         counted(judge(reader, some, how, threads), "evaluating", total=len(some), unit="texts")
     )
     known = frozenset(label.predicate for label in reader.labels)
-    evaluation = summarise(judged, how, known, len(examples) - len(some))
+    left_out = len(examples) - len(some)
+    evaluation = summarise(judged, how, known, left_out, reader.calibration, target)
     digest = data_hash(data)
     if digest == trained_on:
         note(f"{data}: the model was trained on this very file; on new texts expect less")
@@ -87,12 +104,23 @@ def command(
         _write_json({"model": model, "data": str(data), "data_sha256": digest}, evaluation)
     else:
         _write_tables(evaluation)
+    if evaluation.target is not None and evaluation.target.figures is None:
+        raise DataError(f"{data}: {_out_of_reach(evaluation.target.goal, judged)}")
 
 
 def _open(model: str) -> tuple[TripleModel, str | None]:
     """The model, and the SHA-256 of the data that it was trained on."""
     path = find(model)
     return load(path), ModelFolder(path).manifest.data
+
+
+def _out_of_reach(precision: float, judged: Sequence[Judged]) -> str:
+    best = most_precise(cuts([fact for text in judged for fact in text.facts]), 0.0)
+    reached = share(best.figures.precision) if best else "none, as no fact was given"
+    return (
+        f"no least score reaches a precision of {precision:g}; the best is {reached}. "
+        "Ask for less, or train on more labels"
+    )
 
 
 def _write_json(head: dict[str, Any], evaluation: Evaluation) -> None:
@@ -126,6 +154,9 @@ def _write_tables(evaluation: Evaluation) -> None:
     )
     curve = [_row(f"{point.min_score:.1f}", point.figures) for point in evaluation.curve[::2]]
     _table(curve, ("least score", *_HEADS))
+    _table([choice(made) for made in evaluation.at_recall], ("recall ≥", *CHOICE_HEADS))
+    if evaluation.target is not None:
+        _table([choice(evaluation.target)], ("precision ≥", *CHOICE_HEADS))
     if evaluation.calibration is not None:
         _table(
             [
@@ -134,7 +165,7 @@ def _write_tables(evaluation: Evaluation) -> None:
             ],
             ("score", "given", "mean score", "share right"),
         )
-        click.echo(f"expected calibration error {share(evaluation.calibration.error)}")
+        click.echo(calibration_error(evaluation.calibration))
 
 
 def _row(name: str, f: Figures) -> list[str]:

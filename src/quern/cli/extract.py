@@ -16,6 +16,7 @@ from quern.cli import options
 from quern.cli.console import columns, note, progress
 from quern.data import Document, TextForm, documents, form_of, open_bytes
 from quern.errors import DataError
+from quern.records import Triple
 from quern.shipped import Reading, TripleReader
 
 _STDIN = Path("-")
@@ -64,6 +65,13 @@ _Read = tuple[_Source, Reading]
     default=0.0,
     help="Leave out facts that score lower.",
 )
+@click.option(
+    "--uncertain",
+    type=click.FloatRange(0, 1),
+    metavar="SCORE",
+    help="Give facts that would be left out, too, if they score at least this much; they are "
+    'marked "uncertain" (in a table by a "?").',
+)
 @options.threads
 def command(
     files: tuple[Path, ...],
@@ -72,6 +80,7 @@ def command(
     form: Form | None,
     kind: TextForm | None,
     min_score: float,
+    uncertain: float | None,
     threads: int,
 ) -> None:
     """Read facts out of FILES, or out of standard input.
@@ -87,22 +96,29 @@ def command(
       quern extract notes.txt
       quern extract --model my-model --format jsonl < notes.txt > facts.jsonl
       zcat notes.jsonl.gz | quern extract --input jsonl --min-score 0.7
+      quern extract notes.txt --min-score 0.7 --uncertain 0.3
     """
+    if uncertain is not None and 0 < min_score <= uncertain:
+        raise click.BadParameter(
+            f"{uncertain:g} is not below --min-score {min_score:g}", param_hint="--uncertain"
+        )
     reader = TripleReader(model, preset)
     write = _write_jsonl if _form(form) == "jsonl" else _write_table
 
     def read(chunk: list[_Source]) -> list[_Read]:
-        readings = reader([source.document.text for source in chunk], min_score)
+        readings = reader([source.document.text for source in chunk], min_score, uncertain)
         return list(zip(chunk, readings, strict=True))
 
-    texts = facts = 0
+    texts = facts = doubtful = 0
     with progress("reading", None, "texts") as advance, ThreadPoolExecutor(threads) as pool:
         for chunk in _in_order(pool, read, _chunks(_sources(files, kind)), threads):
             write(chunk)
             texts += len(chunk)
             facts += sum(len(reading.triples) for _, reading in chunk)
+            doubtful += sum(bool(t.uncertain) for _, reading in chunk for t in reading.triples)
             advance(len(chunk))
-    note(f"{texts:,} texts, {facts:,} facts")
+    of_these = "" if uncertain is None else f", {doubtful:,} of them uncertain"
+    note(f"{texts:,} texts, {facts:,} facts{of_these}")
 
 
 def _form(form: Form | None) -> Form:
@@ -167,8 +183,12 @@ def _write_jsonl(chunk: list[_Read]) -> None:
 
 def _write_table(chunk: list[_Read]) -> None:
     rows = [
-        [f"{file}:{document.line}", t.subject.text, t.predicate, t.object.text, f"{t.score:.2f}"]
+        [f"{file}:{document.line}", t.subject.text, t.predicate, t.object.text, _score(t)]
         for (file, document), (_, triples) in chunk
         for t in triples
     ]
     columns(rows, ["where", "subject", "predicate", "object", "score"])
+
+
+def _score(triple: Triple) -> str:
+    return f"{triple.score:.2f}{' ?' if triple.uncertain else ''}"

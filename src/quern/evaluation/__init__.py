@@ -1,5 +1,6 @@
 """How good a triple model is on labelled texts, and the thresholds that suit it best."""
 
+from quern.evaluation.calibrating import calibrate, fit_scaling, recalibrate
 from quern.evaluation.figures import Evaluation, summarise
 from quern.evaluation.judging import Comparison, Fact, Judged, comparable, judge, score
 from quern.evaluation.report import report
@@ -10,8 +11,11 @@ __all__ = [
     "Evaluation",
     "Fact",
     "Judged",
+    "calibrate",
     "comparable",
+    "fit_scaling",
     "judge",
+    "recalibrate",
     "report",
     "score",
     "summarise",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 import msgspec
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quern import __version__
+from quern.calibration import PlattScaling
 from quern.evaluation.judging import Comparison, Fact, Judged, Reason, tally
 from quern.metrics import Counts
 
@@ -18,6 +20,7 @@ FORMAT = 1  # of the record; raised when a field changes its meaning or goes awa
 _SAMPLES, _SEED, _LEVEL = 1000, 0, 0.95
 _BINS = 10
 _STEPS = 20  # points of the curve over least scores
+_RECALLS = (0.5, 0.7, 0.9)
 
 Interval = tuple[float, float]
 
@@ -76,6 +79,25 @@ class CurvePoint(msgspec.Struct, frozen=True):
     figures: Figures
 
 
+class Choice(msgspec.Struct, frozen=True):
+    """The least score that suits a goal best, None where no least score reaches it.
+
+    Attributes:
+        goal: the recall or the precision that is wanted.
+        min_score: what to leave out.
+        figures: what then remains.
+    """
+
+    goal: float
+    min_score: float | None
+    figures: Figures | None
+
+    @classmethod
+    def of(cls, goal: float, point: CurvePoint | None) -> Choice:
+        """What was chosen for a goal."""
+        return cls(goal, None, None) if point is None else cls(goal, point.min_score, point.figures)
+
+
 class Bin(msgspec.Struct, frozen=True):
     """The given triples whose score lies in ``low … high``: how many, mean score, share right."""
 
@@ -94,11 +116,14 @@ class Calibration(msgspec.Struct, frozen=True):
         lines: which lines were looked at: those with "complete" labels, where there are any,
             else the "incomplete" ones.
         bins: the given triples by score; empty bins are left out.
+        raw_error: the error of the same scores before the model calibrates them, None where
+            it does not.
     """
 
     error: float
     lines: str
     bins: list[Bin]
+    raw_error: float | None = None
 
 
 class Unreachable(msgspec.Struct, frozen=True):
@@ -132,6 +157,8 @@ class Evaluation(msgspec.Struct, frozen=True):
         incomplete: figures over lines with incomplete labels, where there are any.
         predicates: figures by predicate, the most wanted first.
         curve: figures over least scores.
+        at_recall: the best precision that leaves so much recall.
+        target: the most recall at the precision that was asked for, None where none was.
         calibration: whether scores can be trusted; None where nothing was given.
         unreachable: labels that cannot be given.
     """
@@ -148,6 +175,8 @@ class Evaluation(msgspec.Struct, frozen=True):
     incomplete: Figures | None
     predicates: list[PredicateRow]
     curve: list[CurvePoint]
+    at_recall: list[Choice]
+    target: Choice | None
     calibration: Calibration | None
     unreachable: Unreachable
 
@@ -157,6 +186,8 @@ def summarise(
     comparison: Comparison,
     known: frozenset[str],
     left_out: int = 0,
+    scaling: PlattScaling | None = None,
+    target: float | None = None,
 ) -> Evaluation:
     """All figures of judged texts.
 
@@ -165,12 +196,15 @@ def summarise(
         comparison: how they were judged.
         known: the predicates of the model.
         left_out: texts that could not be judged this way.
+        scaling: how the model calibrates its scores.
+        target: a precision to find the least score for.
     """
     facts = [fact for text in judged for fact in text.facts]
     kinds = {text.example.complete for text in judged}
     complete = [fact for text in judged if text.example.complete for fact in text.facts]
     incomplete = [fact for text in judged if not text.example.complete for fact in text.facts]
     split = False in kinds
+    points = cuts(facts)
     return Evaluation(
         format=FORMAT,
         quern=__version__,
@@ -184,9 +218,9 @@ def summarise(
         incomplete=Figures.of(tally(incomplete)) if split else None,
         predicates=by_predicate(facts, known),
         curve=curve(facts),
-        calibration=calibration(complete, "complete")
-        if True in kinds
-        else calibration(facts, "incomplete"),
+        at_recall=[Choice.of(recall, most_precise(points, recall)) for recall in _RECALLS],
+        target=None if target is None else Choice.of(target, least_score(points, target)),
+        calibration=_reliability(judged, scaling),
         unreachable=unreachable(judged),
     )
 
@@ -241,6 +275,73 @@ def curve(facts: Sequence[Fact], steps: int = _STEPS) -> list[CurvePoint]:
         counts = Counts(wanted, int(kept.sum()), int((kept & right).sum()))
         points.append(CurvePoint(least, Figures.of(counts)))
     return points
+
+
+def cuts(facts: Sequence[Fact]) -> list[CurvePoint]:
+    """Figures for every least score that makes a difference, the lowest first.
+
+    Each is written as short as still cuts at the same place.
+    """
+    given = sorted((f.score, f.status == "right") for f in facts if f.score is not None)
+    wanted = sum(fact.status != "wrong" for fact in facts)
+    left, right = len(given), sum(hit for _, hit in given)
+    points: list[CurvePoint] = []
+    below = 0.0
+    for score, group in groupby(given, key=lambda row: row[0]):
+        least = _short(score, below) if points else 0.0
+        points.append(CurvePoint(least, Figures.of(Counts(wanted, left, right))))
+        hits = [hit for _, hit in group]
+        left, right, below = left - len(hits), right - sum(hits), score
+    return points
+
+
+def _short(score: float, below: float) -> float:
+    """The number with the fewest digits, but two, that lies above ``below`` up to ``score``.
+
+    With one it could lie far below, and let through what nothing here is known of.
+    """
+    for digits in range(2, 17):
+        least = math.floor(score * 10.0**digits) / 10.0**digits
+        if below < least <= score:
+            return least
+    return score
+
+
+def most_precise(points: Sequence[CurvePoint], recall: float) -> CurvePoint | None:
+    """The cut with the best precision of those that leave at least so much recall."""
+    reached = [point for point in points if (point.figures.recall or 0.0) >= recall]
+    # Of equals the first has the most recall.
+    return max(reached, key=lambda point: point.figures.precision or 0.0, default=None)
+
+
+def least_score(points: Sequence[CurvePoint], precision: float) -> CurvePoint | None:
+    """The lowest cut that reaches a precision."""
+    return next((p for p in points if (p.figures.precision or 0.0) >= precision), None)
+
+
+def rescored(facts: Sequence[Fact], change: Callable[[float], float]) -> list[Fact]:
+    """The given ones of some facts, with other scores."""
+    return [
+        msgspec.structs.replace(fact, score=change(fact.score))
+        for fact in facts
+        if fact.score is not None
+    ]
+
+
+def trusted(judged: Sequence[Judged]) -> tuple[str, list[Judged]]:
+    """The texts that say best whether a given fact is right: the complete ones, if any."""
+    complete = [text for text in judged if text.example.complete]
+    return ("complete", complete) if complete else ("incomplete", list(judged))
+
+
+def _reliability(judged: Sequence[Judged], scaling: PlattScaling | None) -> Calibration | None:
+    lines, texts = trusted(judged)
+    facts = [fact for text in texts for fact in text.facts]
+    measured = calibration(facts, lines)
+    raw = calibration(rescored(facts, scaling.inverse), lines) if scaling else None
+    if measured is None or raw is None:
+        return measured
+    return msgspec.structs.replace(measured, raw_error=raw.error)
 
 
 def calibration(facts: Sequence[Fact], lines: str) -> Calibration | None:

@@ -9,9 +9,25 @@ from html import escape
 from importlib.resources import files
 from itertools import pairwise
 
-from quern.evaluation.figures import Calibration, CurvePoint, Evaluation, Figures, PredicateRow
+from quern.evaluation.figures import (
+    Calibration,
+    Choice,
+    CurvePoint,
+    Evaluation,
+    Figures,
+    PredicateRow,
+)
 from quern.evaluation.judging import Fact, Judged
-from quern.evaluation.wording import REASONS, many, number, remarks, share
+from quern.evaluation.wording import (
+    CHOICE_HEADS,
+    REASONS,
+    calibration_error,
+    choice,
+    many,
+    number,
+    remarks,
+    share,
+)
 
 _WIDTH, _HEIGHT, _MARGIN = 360, 240, 34
 
@@ -44,6 +60,8 @@ def report(evaluation: Evaluation, judged: Sequence[Judged], title: str, limit: 
         *_summary(evaluation),
         *_predicates(evaluation.predicates),
         *_scores(evaluation.curve, evaluation.calibration),
+        *_choices("recall ≥", evaluation.at_recall),
+        *(_choices("precision ≥", [evaluation.target]) if evaluation.target else ()),
         *_errors(wrong, limit),
         f"<script>{script}</script>",
         "</body>",
@@ -129,7 +147,7 @@ def _scores(curve: Sequence[CurvePoint], calibration: Calibration | None) -> lis
         measured = [(b.score, b.right) for b in calibration.bins]
         parts += [
             "<figure><figcaption>Share right by score "
-            f"(expected calibration error {calibration.error:.3f})</figcaption>",
+            f"({calibration_error(calibration)})</figcaption>",
             _chart([("a", "right", measured)], "score", "Share right over score", even=True),
             "</figure>",
         ]
@@ -146,6 +164,16 @@ def _bins(calibration: Calibration) -> list[str]:
     return [
         '<details><summary>Calibration table</summary><div class="wide"><table>',
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div></details>",
+    ]
+
+
+def _choices(goal: str, choices: Sequence[Choice]) -> list[str]:
+    heads = "".join(f'<th scope="col">{name}</th>' for name in (goal, *CHOICE_HEADS))
+    rows = ("".join(f"<td>{cell}</td>" for cell in choice(made)) for made in choices)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return [
+        f'<div class="wide"><table><thead><tr>{heads}</tr></thead>',
+        f"<tbody>{body}</tbody></table></div>",
     ]
 
 

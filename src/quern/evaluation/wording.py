@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quern.evaluation.figures import Evaluation
+from quern.evaluation.figures import Calibration, Choice, Evaluation
 from quern.evaluation.judging import Reason
 
 _NAMED = 5  # unknown predicates spelled out before the rest are only counted
@@ -28,6 +28,25 @@ def number(value: int) -> str:
 def many(value: int, noun: str) -> str:
     """A number of things: 1 text, 2 texts."""
     return f"{number(value)} {noun}{'' if value == 1 else 's'}"
+
+
+CHOICE_HEADS = ("least score", "given", "right", "precision", "recall", "F1")
+
+
+def choice(made: Choice) -> list[str]:
+    """A goal, the least score that reaches it, and what is left; dashes where none does."""
+    goal, f = f"{made.goal:g}", made.figures
+    if f is None:
+        return [goal, *["–"] * len(CHOICE_HEADS)]
+    counts = [str(made.min_score), number(f.given), number(f.right)]
+    return [goal, *counts, share(f.precision), share(f.recall), share(f.f1)]
+
+
+def calibration_error(measured: Calibration) -> str:
+    """How far scores lie from the share that is right."""
+    raw = measured.raw_error
+    before = "" if raw is None else f" ({share(raw)} before calibration)"
+    return f"expected calibration error {share(measured.error)}{before}"
 
 
 def remarks(evaluation: Evaluation) -> list[str]:

@@ -80,6 +80,7 @@ def write_int8(
             "dev": after,
             "fp32": before,
             "dev_texts": len(examples),
+            "calibration": evaluation.calibrate(temporary, examples),
             "speed": _speed(source, temporary, [example.text for example in examples]),
         }
         folder.write_json(temporary / folder.METRICS, metrics)

@@ -102,7 +102,7 @@ class TripleTraining:
         yield from self.trainer.run(self._dev_scores, checkpoint)
 
     def write(self, path: Path, *, data: str | None, overwrite: bool = False) -> dict[str, Any]:
-        """Tune the thresholds, write the folder, and measure it as users will run it.
+        """Tune thresholds, write the folder, calibrate it, and measure it as users will run it.
 
         Args:
             path: the folder to write.
@@ -123,6 +123,7 @@ class TripleTraining:
             metrics = {
                 "dev": evaluation.score(load(temporary), self.dev).figures(),
                 "dev_texts": len(self.dev),
+                "calibration": evaluation.calibrate(temporary, self.dev),
                 "epochs": self.trainer.state.history,
             }
             folder.write_json(temporary / folder.METRICS, metrics)

@@ -1,0 +1,121 @@
+"""Scores that mean the share that is right: fitted on labelled texts, kept where they help."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from quern.calibration import PlattScaling
+from quern.card import card
+from quern.evaluation.figures import calibration, rescored, trusted
+from quern.evaluation.judging import Fact, Judged, judge
+from quern.folder import CARD, MANIFEST, METRICS, ModelFolder, write_json, writing
+from quern.records import TripleExample
+from quern.tasks import load
+from quern.triples import TripleModel
+
+_FOLDS = 5
+_EACH = 10  # right and wrong facts; of fewer a line cannot be told from chance
+
+
+class Fitted(msgspec.Struct, frozen=True):
+    """How scores are calibrated, and what that brings.
+
+    Attributes:
+        scaling: what to do to scores, None where the facts are too few, or where it does not
+            help on texts that it was not fitted on.
+        facts: given facts that were looked at.
+        before: expected calibration error of raw scores, None where nothing was given.
+        after: the same of calibrated scores, every text calibrated by a fit to the others.
+    """
+
+    scaling: PlattScaling | None
+    facts: int
+    before: float | None
+    after: float | None
+
+
+def fit_scaling(model: TripleModel, examples: Sequence[TripleExample]) -> Fitted:
+    """Fit the scores of a model to labelled texts.
+
+    Where there are lines with complete labels, the others are left out: on them a fact that
+    counts as wrong may be true. So are facts with predicates that nobody looked for.
+
+    Args:
+        model: the model; its own calibration plays no part.
+        examples: texts with their labels, not among those it was trained on.
+    """
+    raw = copy.copy(model)
+    raw.calibration = None
+    lines, texts = trusted(list(judge(raw, examples)))
+    facts = _given(texts)
+    measured = calibration(facts, lines)
+    before = measured.error if measured else None
+    good = sum(fact.status == "right" for fact in facts)
+    if before is None or min(good, len(facts) - good) < _EACH:
+        return Fitted(None, len(facts), before, None)
+    crossed = calibration(_crossed(texts), lines)
+    after = crossed.error if crossed else None
+    helps = after is not None and after < before
+    return Fitted(_fit(facts) if helps else None, len(facts), before, after)
+
+
+def calibrate(path: Path, examples: Sequence[TripleExample]) -> dict[str, Any]:
+    """Fit the scores of a folder that is being written; its manifest is written anew.
+
+    Returns:
+        A row for ``metrics.json``: ``facts``, and the calibration error ``before`` and ``after``.
+    """
+    fitted = fit_scaling(load(path), examples)
+    manifest = ModelFolder(path).manifest
+    changed = msgspec.structs.replace(manifest, calibration=fitted.scaling)
+    write_json(path / MANIFEST, changed)
+    return {"facts": fitted.facts, "before": fitted.before, "after": fitted.after}
+
+
+def recalibrate(path: Path, examples: Sequence[TripleExample]) -> dict[str, Any]:
+    """Fit the scores of a model folder that is there; it is replaced whole or not at all.
+
+    Args:
+        path: the folder; whatever else lies in it stays.
+        examples: texts with their labels, not among those it was trained on.
+
+    Returns:
+        What ``calibrate`` returns; it stands in the metrics and on the card, too.
+
+    Raises:
+        FolderError: it is not a model folder, or cannot be written.
+    """
+    metrics = ModelFolder(path).metrics()
+    with writing(path, overwrite=True) as temporary:
+        shutil.copytree(path, temporary, dirs_exist_ok=True)
+        row = calibrate(temporary, examples)
+        write_json(temporary / METRICS, {**metrics, "calibration": row})
+        page = card(ModelFolder(temporary), path.name)
+        (temporary / CARD).write_text(page, encoding="utf-8")
+    return row
+
+
+def _given(texts: Sequence[Judged]) -> list[Fact]:
+    return [fact for text in texts for fact in text.facts if fact.score is not None]
+
+
+def _fit(facts: Sequence[Fact]) -> PlattScaling:
+    scores = [fact.score for fact in facts if fact.score is not None]
+    return PlattScaling.fit(scores, [fact.status == "right" for fact in facts])
+
+
+def _crossed(texts: Sequence[Judged]) -> list[Fact]:
+    """Facts with the scores that a fit to other texts gives them; neighbours lie in one part."""
+    borders = [part * len(texts) // _FOLDS for part in range(_FOLDS + 1)]
+    facts: list[Fact] = []
+    for start, stop in pairwise(borders):
+        scaling = _fit(_given([*texts[:start], *texts[stop:]]))
+        facts += rescored(_given(texts[start:stop]), scaling)
+    return facts
