@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from quern.errors import FolderError
-from quern.folder import MANIFEST
+from quern.folder import MANIFEST, ModelFolder
 from quern.records import Triple
+from quern.schema import Schema
 from quern.tasks import load as open_folder
 from quern.text import han_share
 from quern.triples import TripleModel
@@ -70,8 +71,17 @@ class Reading(NamedTuple):
 class TripleReader:
     """Reads triples with one model, or with the shipped one that fits each text's script."""
 
-    def __init__(self, model: str | Path | None = None, preset: Preset = "full") -> None:
-        """Open ``model``; without one, the shipped models are opened as texts need them."""
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        preset: Preset = "full",
+        schema: Schema | None = None,
+    ) -> None:
+        """Open ``model``; without one, the shipped models are opened as texts need them.
+
+        The rules of ``schema`` are applied to what the model gives.
+        """
+        self._schema = schema
         self._suffix = "-triples" if preset == "full" else "-triples-fast"
         self._models: dict[str, TripleModel] = {}
         self._only = None if model is None else str(model)
@@ -88,8 +98,15 @@ class TripleReader:
             indices = [i for i, of in enumerate(chosen) if of == name]
             found = self._model(name)([texts[i] for i in indices], min_score, uncertain)
             for i, triples in zip(indices, found, strict=True):
-                readings[i] = Reading(name, triples)
+                kept = self._schema.apply(texts[i], triples) if self._schema else triples
+                readings[i] = Reading(name, kept)
         return [readings[i] for i in range(len(texts))]
+
+    def predicates(self) -> set[str]:
+        """What is known to the models that this reader may open."""
+        may_open = [self._only] if self._only else [f"{of}{self._suffix}" for of in ("zh", "en")]
+        folders = [ModelFolder(find(name)) for name in may_open]
+        return {label["predicate"] for folder in folders for label in folder.manifest.labels}
 
     def _model(self, name: str) -> TripleModel:
         model = self._models.get(name)

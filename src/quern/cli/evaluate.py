@@ -11,6 +11,7 @@ import msgspec
 
 from quern.cli import options
 from quern.cli.console import columns, counted, note
+from quern.cli.rules import read_schema, schema_options, tell_counts, tell_unknown
 from quern.data import data_hash, read_triples
 from quern.errors import DataError
 from quern.evaluation import Evaluation, Judged, comparable, judge, report, summarise
@@ -24,6 +25,7 @@ from quern.evaluation.wording import (
     share,
 )
 from quern.folder import ModelFolder
+from quern.schema import Rule
 from quern.shipped import find, load
 from quern.triples import TripleModel
 
@@ -57,6 +59,7 @@ _HEADS = ("wanted", "given", "right", "precision", "recall", "F1")
     type=click.FloatRange(0, 1, min_open=True),
     help="Name the least score that reaches this precision on DATA.",
 )
+@schema_options
 @options.table_or_json
 @options.threads
 def command(
@@ -66,6 +69,8 @@ def command(
     page: Path | None,
     errors: int,
     target: float | None,
+    schema_file: Path | None,
+    without: tuple[Rule, ...],
     form: Literal["table", "json"],
     threads: int,
 ) -> None:
@@ -83,25 +88,32 @@ def command(
     """
     if page is not None and not page.absolute().parent.is_dir():
         raise click.BadParameter(f"{page.parent}: no such folder", param_hint="--report")
+    schema = read_schema(schema_file, without)
     reader, trained_on = _open(model)
+    known = frozenset(label.predicate for label in reader.labels)
+    if schema is not None:
+        tell_unknown(schema, known)
     examples = read_triples(data)
     how, some = comparable(reader, examples, strict)
-    judged = list(
-        counted(judge(reader, some, how, threads), "evaluating", total=len(some), unit="texts")
-    )
-    known = frozenset(label.predicate for label in reader.labels)
+    answers = judge(reader, some, how, threads, schema)
+    judged = list(counted(answers, "evaluating", total=len(some), unit="texts"))
+    tell_counts(schema)
     left_out = len(examples) - len(some)
     evaluation = summarise(judged, how, known, left_out, reader.calibration, target)
     digest = data_hash(data)
     if digest == trained_on:
         note(f"{data}: the model was trained on this very file; on new texts expect less")
     if page is not None:
-        html = report(evaluation, judged, f"{model} on {data.name}", errors)
+        ruled = f" with {schema_file.name}" if schema_file else ""
+        html = report(evaluation, judged, f"{model}{ruled} on {data.name}", errors)
         # A lone surrogate is no text that a file can hold.
         page.write_text(html, "utf-8", errors="xmlcharrefreplace", newline="\n")
         note(f"{page}: written")
     if form == "json":
-        _write_json({"model": model, "data": str(data), "data_sha256": digest}, evaluation)
+        head: dict[str, Any] = {"model": model, "data": str(data), "data_sha256": digest}
+        if schema_file is not None:
+            head |= {"schema": str(schema_file), "without": without}
+        _write_json(head, evaluation)
     else:
         _write_tables(evaluation)
     if evaluation.target is not None and evaluation.target.figures is None:

@@ -14,9 +14,11 @@ import msgspec
 
 from quern.cli import options
 from quern.cli.console import columns, note, progress
+from quern.cli.rules import read_schema, schema_options, tell_counts, tell_unknown
 from quern.data import Document, TextForm, documents, form_of, open_bytes
 from quern.errors import DataError
 from quern.records import Triple
+from quern.schema import Rule
 from quern.shipped import Reading, TripleReader
 
 _STDIN = Path("-")
@@ -72,6 +74,7 @@ _Read = tuple[_Source, Reading]
     help="Give facts that would be left out, too, if they score at least this much; they are "
     'marked "uncertain" (in a table by a "?").',
 )
+@schema_options
 @options.threads
 def command(
     files: tuple[Path, ...],
@@ -81,6 +84,8 @@ def command(
     kind: TextForm | None,
     min_score: float,
     uncertain: float | None,
+    schema_file: Path | None,
+    without: tuple[Rule, ...],
     threads: int,
 ) -> None:
     """Read facts out of FILES, or out of standard input.
@@ -102,7 +107,10 @@ def command(
         raise click.BadParameter(
             f"{uncertain:g} is not below --min-score {min_score:g}", param_hint="--uncertain"
         )
-    reader = TripleReader(model, preset)
+    schema = read_schema(schema_file, without)
+    reader = TripleReader(model, preset, schema)
+    if schema is not None:
+        tell_unknown(schema, reader.predicates())
     write = _write_jsonl if _form(form) == "jsonl" else _write_table
 
     def read(chunk: list[_Source]) -> list[_Read]:
@@ -119,6 +127,7 @@ def command(
             advance(len(chunk))
     of_these = "" if uncertain is None else f", {doubtful:,} of them uncertain"
     note(f"{texts:,} texts, {facts:,} facts{of_these}")
+    tell_counts(schema)
 
 
 def _form(form: Form | None) -> Form:

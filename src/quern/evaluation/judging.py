@@ -12,6 +12,7 @@ from quern.alignment import AlignedTriple, align, outside
 from quern.errors import DataError
 from quern.metrics import Counts, count
 from quern.records import LabelledTriple, Triple, TripleExample
+from quern.schema import Schema
 from quern.text import Encoding
 from quern.triples import TripleModel
 
@@ -153,6 +154,7 @@ def judge(
     examples: Sequence[TripleExample],
     comparison: Comparison | None = None,
     threads: int = 1,
+    schema: Schema | None = None,
 ) -> Iterator[Judged]:
     """Run the model over labelled texts and judge its answers, in the order of the texts.
 
@@ -161,11 +163,14 @@ def judge(
         examples: texts with their labels.
         comparison: what must agree; words, where nothing else is said.
         threads: chunks of texts worked on at the same time.
+        schema: rules for the answers, applied before they are judged.
     """
     how = comparison or Comparison()
 
     def work(chunk: Sequence[TripleExample]) -> list[Judged]:
         found = model([example.text for example in chunk])
+        if schema is not None:
+            found = [schema.apply(e.text, t) for e, t in zip(chunk, found, strict=True)]
         return [
             _judge(model, example, triples, how)
             for example, triples in zip(chunk, found, strict=True)
