@@ -51,7 +51,20 @@ LAYERS = (
         )
     ),
     Layer(("links", "ranks", "sentences", "titles", "triples"), sideways=False),
-    Layer(("bench", "card", "doctor", "evaluation", "graphs", "reader", "shipped", "tasks")),
+    Layer(
+        (
+            "bench",
+            "card",
+            "cleaning",
+            "doctor",
+            "ensemble",
+            "evaluation",
+            "graphs",
+            "reader",
+            "shipped",
+            "tasks",
+        )
+    ),
     Layer(EXTRAS, sideways=False),
     Layer(("__main__", "cli")),
 )

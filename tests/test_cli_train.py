@@ -100,3 +100,24 @@ def test_lost_labels_stop_training(tmp_path: Path) -> None:
     assert "  line 61: 'Nowhere' (in) does not stand in the text\n" in done.stderr
     assert done.stderr.endswith("or go on without them: --allow absent\n")
     assert not (tmp_path / "m").exists()
+
+
+def test_folds_then_an_ensemble(files: tuple[Path, Path], tmp_path: Path) -> None:
+    train, dev = files
+    folds, joint = tmp_path / "folds", tmp_path / "joint"
+    words = ["train", "triples", str(train), "--out", str(folds), "--folds", "2", *SMALL]
+    done = quern(*words)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in folds.iterdir()} == {"fold-0", "fold-1"}
+    again = quern(*words)
+    assert again.returncode == 0
+    assert again.stderr == f"{folds}/fold-0: is there already\n{folds}/fold-1: is there already\n"
+    parts = [str(folds / "fold-0"), str(folds / "fold-1")]
+    done = quern("ensemble", *parts, "--out", str(joint), "--data", str(dev))
+    assert done.returncode == 0, done.stderr
+    inside = quern("train", "triples", str(train), "--out", parts[0], "--folds", "2", *SMALL)
+    assert inside.returncode == 1
+    assert "is a model folder; --folds wants a folder to put models into" in inside.stderr
+    int8 = quern("export", str(joint), str(tmp_path / "j8"), "--int8", "--data", str(dev))
+    assert int8.returncode == 1
+    assert "an ensemble; export its members, then quern ensemble" in int8.stderr

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -144,6 +145,24 @@ def _bad_lines(path: Path, bad: Sequence[BadLine], task: str) -> str:
         f"{path}: {len(bad)} line(s) cannot be read:\n{shown}{more}\n"
         f"Mend them, or see every one with: quern check {task} {path}"
     )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file whole or not at all.
+
+    Raises:
+        DataError: the folder is not there, or the disk refuses.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as stream:
+            yield stream
+        part.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def data_hash(*paths: Path) -> str:

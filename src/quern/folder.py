@@ -53,6 +53,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         labels: what the model tells apart, as the task itself defines it.
         thresholds: chosen on the dev data.
         calibration: how scores become shares, None where they are handed out as they are.
+        members: how many models answer together, their probabilities averaged; the graphs of
+            more than one are numbered from 0.
         reading: units up to which whole sentences are read together, None for windows
             without regard to sentences.
         codec: fingerprint of the codec that all graphs were trained with.
@@ -73,6 +75,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     quern: str
     calibration: PlattScaling | None = None
     reading: int | None = None
+    members: int = 1
     about: About = About()
 
 
@@ -109,6 +112,19 @@ class ModelFolder:
                 f"the folder holds {self.manifest.codec[:12]}; take both from one training"
             )
         return graph
+
+    def graphs(self, name: str, threads: int = 1) -> list[Graph]:
+        """The graphs of one name, of every member.
+
+        Raises:
+            FolderError: see ``graph``.
+        """
+        return [self.graph(of_member, threads) for of_member in self.graph_names(name)]
+
+    def graph_names(self, name: str) -> list[str]:
+        """What the graphs of one name are called, of every member."""
+        members = self.manifest.members
+        return [name] if members == 1 else [f"{name}-{i}" for i in range(members)]
 
     def size(self) -> int:
         """Bytes of all that is needed to run the model."""

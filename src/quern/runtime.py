@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -67,6 +67,34 @@ class Graph:
     def __call__(self, inputs: Arrays) -> Results:
         """Run the graph; outputs by name."""
         return dict(zip(self.outputs, self._session.run(None, dict(inputs)), strict=True))
+
+
+class Averaged:
+    """Several graphs run as one, with the mean of what they say.
+
+    Outputs that are not averaged are handed on under ``<number>.<name>``, and inputs so named
+    go to the graph of that number alone; all other inputs go to every graph.
+    """
+
+    def __init__(self, graphs: Sequence[Runs], averaged: Collection[str]) -> None:
+        """``averaged`` names the outputs to take the mean of."""
+        self._graphs, self._averaged = graphs, averaged
+
+    def __call__(self, inputs: Arrays) -> Results:
+        """Run every graph; outputs by name."""
+        shared = {name: array for name, array in inputs.items() if "." not in name}
+        results: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self._averaged}
+        own: Results = {}
+        for number, graph in enumerate(self._graphs):
+            prefix = f"{number}."
+            given = {n[len(prefix) :]: a for n, a in inputs.items() if n.startswith(prefix)}
+            for name, array in graph({**shared, **given}).items():
+                if name in results:
+                    results[name].append(array)
+                else:
+                    own[prefix + name] = array
+        means = {name: np.mean(arrays, axis=0) for name, arrays in results.items()}
+        return {**means, **own}
 
 
 def padded(length: int) -> int:

@@ -10,16 +10,24 @@ import msgspec
 from quern.alignment import Label
 from quern.errors import FolderError
 from quern.folder import ModelFolder
+from quern.runtime import Averaged, Runs
 from quern.triples import Thresholds, TripleModel
 
 
 def _open_triples(folder: ModelFolder, threads: int) -> TripleModel:
+    encoders, objects = folder.graphs("encoder", threads), folder.graphs("objects", threads)
+    if len(encoders) == 1:
+        return _triples(folder, encoders[0], objects[0])
+    return _triples(folder, Averaged(encoders, ["subjects"]), Averaged(objects, ["objects"]))
+
+
+def _triples(folder: ModelFolder, encoder: Runs, objects: Runs) -> TripleModel:
     manifest = folder.manifest
     return TripleModel(
         folder.codec,
         msgspec.convert(manifest.labels, list[Label]),
-        folder.graph("encoder", threads),
-        folder.graph("objects", threads),
+        encoder,
+        objects,
         msgspec.convert(manifest.thresholds, Thresholds),
         manifest.reading,
         manifest.calibration,
@@ -57,3 +65,17 @@ def load(path: str | Path, *, threads: int = 1) -> TripleModel:
         return opener(folder, threads)
     except msgspec.ValidationError as error:
         raise FolderError(f"{path}: quern.json: {error}") from error
+
+
+def members(path: str | Path, *, threads: int = 1) -> list[TripleModel]:
+    """Open the members of an ensemble one by one; any other model is its only member.
+
+    Raises:
+        FolderError: see ``load``.
+    """
+    alone = load(path, threads=threads)
+    folder = ModelFolder(Path(path))
+    if folder.manifest.members == 1:
+        return [alone]
+    graphs = zip(folder.graphs("encoder", threads), folder.graphs("objects", threads), strict=True)
+    return [_triples(folder, encoder, objects) for encoder, objects in graphs]

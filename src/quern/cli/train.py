@@ -12,6 +12,7 @@ import click
 from quern.cli import options
 from quern.cli.console import Advance, note, progress
 from quern.errors import MissingExtra, TrainingError
+from quern.folder import MANIFEST
 
 if TYPE_CHECKING:
     from quern.train.fit import Fit
@@ -56,6 +57,12 @@ def command() -> None:
     type=click.Choice(["absent", "border", "window"]),
     help="Go on without labels that do not occur, cut through a word, or fit no window.",
 )
+@click.option(
+    "--folds",
+    type=click.IntRange(2),
+    help="Train so many models, each without one part of TRAIN, into OUT/fold-0 and on; those "
+    "that are there already are kept.",
+)
 @click.option("--resume", is_flag=True, help="Go on from where an earlier run was stopped.")
 @options.overwrite
 def triples(
@@ -66,6 +73,7 @@ def triples(
     init: Path | None,
     words: tuple[str, ...],
     allow: tuple[str, ...],
+    folds: int | None,
     resume: bool,
     overwrite: bool,
 ) -> None:
@@ -81,15 +89,34 @@ def triples(
       quern train triples train.jsonl --dev dev.jsonl --out model
       quern train triples train.jsonl --out small --preset fast --set epochs=10
       quern train triples train.jsonl --out better --init encoder
+      quern train triples train.jsonl --out folds --folds 8
     """
     try:
-        from quern.train.fit import Fit, listing
+        from quern.train.fit import Fit, Fold
         from quern.train.settings import plan
     except ModuleNotFoundError as error:
         raise MissingExtra("quern train", "train") from error
-    if out.exists() and not overwrite:
-        raise TrainingError(f"{out}: exists already; choose another name or pass --overwrite")
-    fit = Fit(train, dev, plan(preset, words), allow=allow, init=init)
+    chosen = plan(preset, words)
+    if folds is None:
+        if out.exists() and not overwrite:
+            raise TrainingError(f"{out}: exists already; choose another name or pass --overwrite")
+        fit = Fit(train, dev, chosen, allow=allow, init=init)
+        return _run(fit, out, resume=resume, overwrite=overwrite)
+    if (out / MANIFEST).exists():
+        raise TrainingError(f"{out}: is a model folder; --folds wants a folder to put models into")
+    for number in range(folds):
+        part = out / f"fold-{number}"
+        if part.exists() and not overwrite:
+            note(f"{part}: is there already")
+            continue
+        note(f"fold {number + 1} of {folds}")
+        fit = Fit(train, dev, chosen, allow=allow, init=init, fold=Fold(number, folds))
+        _run(fit, part, resume=resume, overwrite=overwrite)
+
+
+def _run(fit: Fit, out: Path, *, resume: bool, overwrite: bool) -> None:
+    from quern.train.fit import listing
+
     guessed = fit.training.problems
     if guessed:
         note(f"labels that did not fit or were placed by guess:\n{listing(guessed)}")

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,8 +19,22 @@ from quern.train.encoders import Pretrained
 from quern.train.loop import Epoch, Step
 from quern.train.triple_training import Plan, TripleTraining
 
-_HELD_OUT = 10  # without dev data, one text in so many is held out
 _SHOWN = 5
+
+
+class Fold(NamedTuple):
+    """One of several parts that texts fall into by their hash."""
+
+    number: int
+    parts: int
+
+    def holds(self, text: str) -> bool:
+        """Whether a text falls into this part, however often and wherever it stands."""
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        return int.from_bytes(digest[:4]) % self.parts == self.number
+
+
+_HELD_OUT = Fold(0, 10)  # without dev data
 
 
 class Fit:
@@ -34,6 +48,7 @@ class Fit:
         *,
         allow: Collection[str] = (),
         init: Path | None = None,
+        fold: Fold | None = None,
     ) -> None:
         """Read and check the data, and build what will be trained.
 
@@ -44,20 +59,22 @@ class Fit:
             plan: settings.
             allow: kinds of loss to accept: "absent", "border", "window".
             init: folder of a pre-trained encoder to start from.
+            fold: leave out this part of the training data (and choose by it, without dev).
 
         Raises:
             DataError: the data cannot be read, or would lose labels that ``allow`` does not
                 name.
         """
         self.plan = plan or Plan()
-        examples = read_triples(train) if isinstance(train, Path) else list(train)
-        if dev is None:
-            examples, held = split_by_hash(examples)
-        else:
+        known = read_triples(train) if isinstance(train, Path) else list(train)
+        examples, held = split_by_hash(known, fold or _HELD_OUT)
+        if dev is not None:
+            examples = examples if fold else known
             held = read_triples(dev) if isinstance(dev, Path) else list(dev)
         self.data = data_hash(train) if isinstance(train, Path) else None
         self._init = None if init is None else Pretrained(init)
-        self.training = TripleTraining(examples, held, self.plan, self._init)
+        self._fold = fold
+        self.training = TripleTraining(examples, held, self.plan, self._init, known)
         self._refuse(allow)
 
     def checkpoint(self, out: Path) -> Checkpoint:
@@ -67,6 +84,7 @@ class Fit:
             "data": self.data,
             "plan": msgspec.to_builtins(plan),
             "init": self._init and self._init.identity,
+            "fold": self._fold,
         }
         return Checkpoint(out.with_name(out.name + ".training"), identity)
 
@@ -137,18 +155,17 @@ def fit(
 
 
 def split_by_hash(
-    examples: Sequence[TripleExample],
+    examples: Sequence[TripleExample], held: Fold = _HELD_OUT
 ) -> tuple[list[TripleExample], list[TripleExample]]:
     """Split examples into those to train on and those held out.
 
     A text falls on one side however often it stands, and stays there when lines are added.
     """
-
-    def held(example: TripleExample) -> bool:
-        digest = hashlib.sha256(example.text.encode("utf-8", "surrogatepass")).digest()
-        return int.from_bytes(digest[:4]) % _HELD_OUT == 0
-
-    return [e for e in examples if not held(e)], [e for e in examples if held(e)]
+    out = [held.holds(example.text) for example in examples]
+    return (
+        [example for example, is_out in zip(examples, out, strict=True) if not is_out],
+        [example for example, is_out in zip(examples, out, strict=True) if is_out],
+    )
 
 
 def listing(problems: Sequence[Problem]) -> str:

@@ -57,12 +57,14 @@ def write_int8(
         ``metrics.json`` of the new folder: its figures as ``dev``, the source's as ``fp32``.
 
     Raises:
-        FolderError: ``source`` is in int8 already.
+        FolderError: ``source`` is in int8 already, or an ensemble.
         DataError: no text of ``examples`` has a triple.
     """
     given = folder.ModelFolder(source)
     if given.manifest.precision != "fp32":
         raise FolderError(f"{source}: is in {given.manifest.precision}; export the fp32 folder")
+    if given.manifest.members > 1:
+        raise FolderError(f"{source}: an ensemble; export its members, then quern ensemble")
     if not any(example.triples for example in examples):
         raise DataError("the labelled texts hold no triples; nothing could be scored")
     runs = _record(given, [example.text for example in examples[:_CALIBRATION]])

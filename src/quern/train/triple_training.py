@@ -57,6 +57,7 @@ class TripleTraining:
         dev: Sequence[TripleExample],
         plan: Plan,
         init: Pretrained | None = None,
+        known: Sequence[TripleExample] = (),
     ) -> None:
         """Fit the codec, align the labels, build the network and its graphs.
 
@@ -65,6 +66,8 @@ class TripleTraining:
             dev: labelled texts to choose by.
             plan: settings.
             init: an encoder to start from; its codec is taken instead of a fitted one.
+            known: texts whose units and labels the model should know, those of ``train`` by
+                default; models that are to be averaged need the same.
 
         Raises:
             DataError: there is nothing to learn from or to choose by.
@@ -80,10 +83,10 @@ class TripleTraining:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.manual_seed(hash_seed([plan.schedule.seed]))
         if init is None:
-            self.codec = TextCodec.fit((e.text for e in train), plan.rules)
+            self.codec = TextCodec.fit((e.text for e in known or train), plan.rules)
         else:
             self.codec = init.codec
-        found = {Label.of(t) for e in train for t in e.triples}
+        found = {Label.of(t) for e in known or train for t in e.triples}
         self.labels = sorted(found, key=lambda label: label.sort_key)
         self.items = TripleItems(train, self.codec, self.labels, plan.fitting)
         self.net = TripleNet(plan.settings, self.codec, len(self.labels), len(self.items.types))

@@ -1,0 +1,41 @@
+"""``quern ensemble``: several models as one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from quern.cli import options
+from quern.cli.console import note
+from quern.data import read_triples
+from quern.ensemble import write_ensemble
+from quern.shipped import find
+
+
+@click.command("ensemble")
+@click.argument("models", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Labelled lines to choose the thresholds by and to score all on: your dev data.",
+)
+@options.overwrite
+def command(models: tuple[str, ...], out: Path, data: Path, overwrite: bool) -> None:
+    """Put MODELS into one folder that averages their probabilities before decoding.
+
+    The models must know the same units and labels, as those of `quern train --folds` do. The
+    ensemble reads as slowly as its members together.
+
+    \b
+    Example:
+      quern train triples train.jsonl --dev dev.jsonl --folds 8 --out folds
+      quern ensemble folds/* --out ensemble --data dev.jsonl
+    """
+    sources = [find(model) for model in models]
+    metrics = write_ensemble(sources, out, read_triples(data), overwrite=overwrite)
+    for name, f1 in metrics["members"].items():
+        note(f"{name}: F1 {f1:.4f}")
+    note(f"wrote {out}: F1 {metrics['dev']['f1']:.4f}")
