@@ -206,6 +206,14 @@ def test_it_learns_to_guess(encoder: Path) -> None:
     assert metrics["held_out"]["accuracy"] == max(course) > 0.3
 
 
+def test_its_card_says_how_well(encoder: Path) -> None:
+    card = (encoder / "README.md").read_text(encoding="utf-8")
+    accuracy = msgspec.json.decode((encoder / "metrics.json").read_bytes())["held_out"]["accuracy"]
+    assert card.startswith("# encoder\n\nTask: encoder. Precision: fp16. Size: ")
+    assert f"{accuracy:.1%} of the hidden units" in card
+    assert "--init encoder" in card
+
+
 def test_a_resumed_run_equals_an_unbroken_one(text: Path, tmp_path: Path) -> None:
     whole = Pretraining([text], PLAN, tmp_path)
     for _ in whole.run(hours=1):

@@ -17,11 +17,14 @@ def card(folder: ModelFolder, name: str) -> str:
         folder: the folder, perhaps not yet under its final name.
         name: what to call the model where its maker does not say.
     """
-    manifest, metrics = folder.manifest, folder.metrics()
-    about = manifest.about
-    name = about.name or name
-    predicates = sorted({str(label["predicate"]) for label in manifest.labels})
-    lines = [
+    name = folder.manifest.about.name or name
+    of_task = _encoder if folder.manifest.task == "encoder" else _triples
+    return "\n".join([*_head(folder, name), *of_task(folder, name)]) + "\n"
+
+
+def _head(folder: ModelFolder, name: str) -> list[str]:
+    manifest, about = folder.manifest, folder.manifest.about
+    return [
         f"# {name}",
         "",
         f"Task: {manifest.task}. Precision: {manifest.precision}. "
@@ -34,6 +37,36 @@ def card(folder: ModelFolder, name: str) -> str:
         "",
         f"Licence of the data: {about.licence or _UNSTATED}.",
         "",
+    ]
+
+
+def _encoder(folder: ModelFolder, name: str) -> list[str]:
+    metrics, vocabulary = folder.metrics(), len(folder.codec.vocabulary)
+    held_out = metrics["held_out"]
+    return [
+        "## Scores",
+        "",
+        f"After {metrics['units_seen'] / 1e6:,.0f} million units of text in "
+        f"{metrics['hours']:.1f} hours, {held_out['accuracy']:.1%} of the hidden units of "
+        f"held-out text are guessed, among {vocabulary:,} "
+        f"(cross entropy {held_out['loss']:.3f} nats).",
+        "",
+        "## Limits",
+        "",
+        folder.manifest.about.limits
+        or "It reads nothing by itself; it helps most with few labels on text of its own kind.",
+        "",
+        "## Use",
+        "",
+        f"```sh\nquern train triples train.jsonl --out model --init {name}\n```",
+    ]
+
+
+def _triples(folder: ModelFolder, name: str) -> list[str]:
+    manifest, metrics = folder.manifest, folder.metrics()
+    about = manifest.about
+    predicates = sorted({str(label["predicate"]) for label in manifest.labels})
+    return [
         "## Scores",
         "",
         *_scores(metrics),
@@ -57,7 +90,6 @@ def card(folder: ModelFolder, name: str) -> str:
         "",
         f"```sh\nquern extract --model {name} notes.txt\n```",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def _scores(metrics: dict[str, Any]) -> list[str]:

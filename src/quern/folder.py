@@ -127,8 +127,9 @@ class ModelFolder:
         return [name] if members == 1 else [f"{name}-{i}" for i in range(members)]
 
     def size(self) -> int:
-        """Bytes of all that is needed to run the model."""
-        parts = [self.path / MANIFEST, self.path / CODEC, *self.path.glob("*.onnx")]
+        """Bytes of all that is needed to run the model; of an encoder, to start from it."""
+        graphs = [*self.path.glob("*.onnx")] or [self.path / WEIGHTS]
+        parts = [self.path / MANIFEST, self.path / CODEC, *graphs]
         return sum(part.stat().st_size for part in parts)
 
     def metrics(self) -> dict[str, Any]:

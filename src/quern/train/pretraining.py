@@ -10,6 +10,7 @@ import msgspec
 import torch
 
 from quern import __version__, folder
+from quern.card import card
 from quern.data import data_hash
 from quern.text import CodecRules, TextCodec
 from quern.train import encoders, raw
@@ -130,6 +131,8 @@ class Pretraining:
         with folder.writing(path, overwrite=overwrite) as temporary:
             encoders.write(temporary, weights, self.codec, about)
             folder.write_json(temporary / folder.METRICS, metrics)
+            page = card(folder.ModelFolder(temporary), path.name)
+            (temporary / folder.CARD).write_text(page, encoding="utf-8")
         return metrics
 
     def _scores(self, weights: Weights) -> dict[str, float]:
