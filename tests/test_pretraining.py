@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from corpus import corpus
 from nasty import texts
 from quern.errors import DataError, FolderError, TrainingError
+from quern.records import TripleExample
 from quern.text import UNKNOWN, CodecRules, TextCodec, Vocabulary
 from quern.train import raw
-from quern.train.encoders import EncoderSettings, Pretrained
+from quern.train.encoders import UNIT_ROWS, EncoderSettings, Pretrained
 from quern.train.fit import Fit
 from quern.train.loop import Epoch, Schedule
 from quern.train.masked import HIDDEN, SAMPLED, MaskedNet, hide, masked_loss
@@ -248,16 +249,32 @@ TRIPLES = Plan(
 )
 
 
-def test_a_training_starts_from_its_weights_and_reads_by_its_codec(encoder: Path) -> None:
+def test_a_training_starts_from_its_weights(encoder: Path) -> None:
     pretrained = Pretrained(encoder)
-    training = TripleTraining(corpus(50), corpus(10, 1), TRIPLES, pretrained)
-    assert training.codec.fingerprint == pretrained.codec.fingerprint
-    other = MaskedNet(SETTINGS, pretrained.codec).encoder
-    pretrained.start(other, SETTINGS)
-    ours = dict(training.net.encoder.named_parameters())
-    for name, parameter in other.named_parameters():
-        assert torch.equal(parameter, ours[name])
+    new = TripleExample("zyx zyx", (), line=1)
+    training = TripleTraining([*corpus(50), new], corpus(10, 1), TRIPLES, pretrained)
+    theirs, ours = pretrained.codec.vocabulary, training.codec.vocabulary
+    assert set(ours.units) == {*theirs.units, "zyx"}
+    assert training.codec.rules == pretrained.codec.rules
+    whole = MaskedNet(SETTINGS, pretrained.codec).encoder
+    pretrained.start(whole, SETTINGS, pretrained.codec)
+    started = dict(training.net.encoder.named_parameters())
+    for name, parameter in whole.named_parameters():
         assert parameter.abs().sum() > 0 or name == "embedding.position"
+        if name != UNIT_ROWS:
+            assert torch.equal(parameter, started[name])
+    old, rows = whole.embedding.unit.weight, started[UNIT_ROWS]
+    for unit in theirs:
+        assert torch.equal(old[theirs.id(unit)], rows[ours.id(unit)])
+    assert not (old == rows[ours.id("zyx")]).all(1).any()
+
+
+def test_the_vocabulary_holds_the_training_texts_before_the_rest(encoder: Path) -> None:
+    pretrained = Pretrained(encoder)
+    texts = ["zyx zyx", "wvu wvu", "once"]
+    codec = pretrained.codec_for(texts, CodecRules(max_units=5))
+    assert codec.vocabulary.units == ("wvu", "zyx", *pretrained.codec.vocabulary.units[:3])
+    assert codec.rules == pretrained.codec.rules
 
 
 def test_another_shape_is_refused_with_the_way_out(encoder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from quern.errors import FolderError
 from quern.folder import MANIFEST, ModelFolder
@@ -19,6 +19,7 @@ _MOSTLY_HAN = 0.2  # a Chinese text may be full of Latin names and digits
 
 Language = Literal["zh", "en"]
 Preset = Literal["full", "fast"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 def names() -> list[str]:
@@ -46,6 +47,11 @@ def find(model: str | Path) -> Path:
 def language(text: str) -> Language:
     """The language a text is taken for, by the script of its units."""
     return "zh" if han_share(text) >= _MOSTLY_HAN else "en"
+
+
+def _triples_of(language: Language, preset: Preset) -> str:
+    fast = f"{language}-triples-fast"
+    return fast if preset == "fast" and fast in names() else f"{language}-triples"
 
 
 def load(model: str | Path, *, threads: int = 1) -> TripleModel:
@@ -79,10 +85,11 @@ class TripleReader:
     ) -> None:
         """Open ``model``; without one, the shipped models are opened as texts need them.
 
+        Where no ``fast`` model ships for a language, the full one reads it.
         The rules of ``schema`` are applied to what the model gives.
         """
         self._schema = schema
-        self._suffix = "-triples" if preset == "full" else "-triples-fast"
+        self._shipped = {language: _triples_of(language, preset) for language in LANGUAGES}
         self._models: dict[str, TripleModel] = {}
         self._only = None if model is None else str(model)
         if self._only is not None:
@@ -92,7 +99,7 @@ class TripleReader:
         self, texts: Sequence[str], min_score: float = 0.0, uncertain: float | None = None
     ) -> list[Reading]:
         """Read the triples of every text; see ``TripleModel``."""
-        chosen = [self._only or language(text) + self._suffix for text in texts]
+        chosen = [self._only or self._shipped[language(text)] for text in texts]
         readings: dict[int, Reading] = {}
         for name in dict.fromkeys(chosen):
             indices = [i for i, of in enumerate(chosen) if of == name]
@@ -104,7 +111,7 @@ class TripleReader:
 
     def predicates(self) -> set[str]:
         """What is known to the models that this reader may open."""
-        may_open = [self._only] if self._only else [f"{of}{self._suffix}" for of in ("zh", "en")]
+        may_open = [self._only] if self._only else self._shipped.values()
         folders = [ModelFolder(find(name)) for name in may_open]
         return {label["predicate"] for folder in folders for label in folder.manifest.labels}
 

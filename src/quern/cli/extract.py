@@ -45,7 +45,7 @@ _Read = tuple[_Source, Reading]
     type=click.Choice(["full", "fast"]),
     default="full",
     show_default=True,
-    help="Which of the shipped models to take where --model is not given.",
+    help="Which of the shipped models to take where --model is not given (fast: Chinese only).",
 )
 @click.option(
     "--format",

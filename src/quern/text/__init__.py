@@ -4,10 +4,11 @@ from quern.text.codec import CodecRules, Encoding, TextCodec, Window
 from quern.text.features import GRAM_SLOTS, SHAPES
 from quern.text.normalise import normalise
 from quern.text.units import han_share, split
-from quern.text.vocabulary import UNKNOWN, Vocabulary
+from quern.text.vocabulary import RESERVED, UNKNOWN, Vocabulary
 
 __all__ = [
     "GRAM_SLOTS",
+    "RESERVED",
     "SHAPES",
     "UNKNOWN",
     "CodecRules",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from torch import Tensor
 from quern import folder
 from quern.errors import FolderError, TrainingError
 from quern.tasks import ENCODER
-from quern.text import TextCodec
+from quern.text import RESERVED, CodecRules, TextCodec, Vocabulary
 from quern.train.layers import Encoder, UnitEmbedding
+
+UNIT_ROWS = "embedding.unit.weight"  # the one table with a row for each unit
 
 
 class EncoderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,7 +50,7 @@ class Pretrained:
     """A pre-trained encoder, read from its folder.
 
     Attributes:
-        codec: the one it was trained with; what starts from it reads by it, too.
+        codec: the one it was trained with.
         settings: of its network.
         identity: what tells it from any other.
     """
@@ -73,8 +76,24 @@ class Pretrained:
             raise FolderError(f"{path}: cannot be read: {error}") from error
         self.identity = folder.fingerprint(content)
 
-    def start(self, encoder: Encoder, settings: EncoderSettings) -> None:
-        """Copy the weights into ``encoder``, which has ``settings``.
+    def codec_for(self, texts: Iterable[str], rules: CodecRules) -> TextCodec:
+        """The codec of a network that starts from this encoder and learns from ``texts``.
+
+        It knows the units that would be fitted on the texts, then those of the encoder, most
+        frequent first, ``rules.max_units`` in all. How text is cut and hashed is the encoder's.
+        """
+        fitted = TextCodec.fit(texts, rules).vocabulary
+        more = (unit for unit in self.codec.vocabulary if unit not in fitted)
+        units = islice(chain(fitted, more), rules.max_units)
+        return TextCodec(Vocabulary(units), self.codec.rules)
+
+    def start(self, encoder: Encoder, settings: EncoderSettings, codec: TextCodec) -> None:
+        """Copy the weights into ``encoder``; units that are new to them keep what they have.
+
+        Args:
+            encoder: what is to start from here.
+            settings: its settings.
+            codec: its codec.
 
         Raises:
             TrainingError: the two are not of one shape.
@@ -87,9 +106,17 @@ class Pretrained:
                     f"{name}={_said(ours)}; pass --set {name}={_said(theirs)}, or pre-train "
                     "another encoder"
                 )
+        theirs = self.codec.vocabulary
+        known = [i for i, unit in enumerate(codec.vocabulary, RESERVED) if unit in theirs]
+        from_ = [theirs.id(codec.vocabulary.units[i - RESERVED]) for i in known]
+        reserved = list(range(RESERVED))
         with torch.no_grad():
             for name, parameter in encoder.named_parameters():
-                parameter.copy_(torch.from_numpy(self._weights[name].astype(np.float32)))
+                weights = torch.from_numpy(self._weights[name].astype(np.float32))
+                if name == UNIT_ROWS:
+                    parameter[reserved + known] = weights[reserved + from_]
+                else:
+                    parameter.copy_(weights)
 
 
 def write(

@@ -81,7 +81,7 @@ class Pretraining:
         self.items = MaskedItems(self.corpus, self.codec, parts, plan.schedule.seed)
         self.net = MaskedNet(plan.settings, self.codec)
         if init is not None:
-            init.start(self.net.encoder, plan.settings)
+            init.start(self.net.encoder, plan.settings, self.codec)
         self.trainer = Trainer(self.net, self.items, plan.schedule)
         self._scored = MaskedNet(plan.settings, self.codec)
         self._files = files

@@ -65,7 +65,7 @@ class TripleTraining:
             train: labelled texts.
             dev: labelled texts to choose by.
             plan: settings.
-            init: an encoder to start from; its codec is taken instead of a fitted one.
+            init: an encoder to start from.
             known: texts whose units and labels the model should know, those of ``train`` by
                 default; models that are to be averaged need the same.
 
@@ -82,16 +82,15 @@ class TripleTraining:
         # What is not initialised is never read here; filling it costs a tenth of a step.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.manual_seed(hash_seed([plan.schedule.seed]))
-        if init is None:
-            self.codec = TextCodec.fit((e.text for e in known or train), plan.rules)
-        else:
-            self.codec = init.codec
+        texts = (e.text for e in known or train)
+        fit = TextCodec.fit if init is None else init.codec_for
+        self.codec = fit(texts, plan.rules)
         found = {Label.of(t) for e in known or train for t in e.triples}
         self.labels = sorted(found, key=lambda label: label.sort_key)
         self.items = TripleItems(train, self.codec, self.labels, plan.fitting)
         self.net = TripleNet(plan.settings, self.codec, len(self.labels), len(self.items.types))
         if init is not None:
-            init.start(self.net.encoder, EncoderSettings.of(plan.settings))
+            init.start(self.net.encoder, EncoderSettings.of(plan.settings), self.codec)
         self.trainer = Trainer(self.net, self.items, plan.schedule)
         self._graphs = export_graphs(self.net, self.codec)
 
