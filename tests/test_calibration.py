@@ -196,7 +196,7 @@ EN = (Path(__file__).parent.parent / "examples" / "en.txt").read_text("utf-8").s
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(find("en-triples-fast"), tmp_path / "model"))
+    return Path(shutil.copytree(find("en-triples"), tmp_path / "model"))
 
 
 def test_a_folder_is_calibrated_and_says_so(folder: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_folder_is_calibrated_and_says_so(folder: Path) -> None:
     after = ModelFolder(folder)
     assert row["after"] < row["before"]
     assert after.metrics()["calibration"] == row
-    assert after.metrics()["dev"] == ModelFolder(find("en-triples-fast")).metrics()["dev"]
+    assert after.metrics()["dev"] == ModelFolder(find("en-triples")).metrics()["dev"]
     assert after.manifest.calibration is not None
     assert f"{row['before']:.3f} before, {row['after']:.3f} after" in (
         folder / "README.md"

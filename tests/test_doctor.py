@@ -537,7 +537,7 @@ def test_the_page_explains_every_finding(kind: str) -> None:
 
 
 def test_the_examples_of_the_page_are_sound_data(tmp_path: Path) -> None:
-    blocks = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    blocks = re.findall(r"```json\n(\{\"text\".*?)```", PAGE, re.DOTALL)
     (tmp_path / "page.jsonl").write_text("".join(blocks), encoding="utf-8")
     report = examine(scan_triples(tmp_path / "page.jsonl"), few=0)
     assert report.findings == ()
