@@ -60,7 +60,7 @@ def test_two_of_one_model_say_what_it_says(tmp_path: Path) -> None:
     assert folder.manifest.precision == "int8"
     assert metrics["members"] == {str(source): metrics["dev"]["f1"]}
     one, two = quern.load("zh-triples"), quern.load(tmp_path / "two")
-    two.thresholds = one.thresholds  # tuned on two lines
+    two.thresholds, two.calibration = one.thresholds, one.calibration  # fitted to two lines
     assert two(TEXTS) == one(TEXTS)
     assert [two([text])[0] for text in TEXTS] == two(TEXTS)
 
