@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from quern.errors import TrainingError
 from quern.train.checkpoint import Checkpoint, State
+from quern.train.memory import give_back
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,6 +132,7 @@ class Trainer:
                 yield from self._epoch(evaluate, checkpoint)
             if checkpoint is not None:
                 checkpoint.save(self._tensors(), self.state)
+            give_back()
 
     def _stage_over(self) -> bool:
         state = self.state
