@@ -115,6 +115,19 @@ def test_what_cannot_be_kept_apart_is_one_unit(
     assert (found.piece(0) >> 1).tolist() == [1, 2, 0, 0]
 
 
+def test_other_texts_are_read_and_the_same_are_not_read_again(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one two")
+    (tmp_path / "b.txt").write_text("three four five")
+    read: list[int] = []
+
+    def lengths(name: str) -> list[int]:
+        found = raw.build(tmp_path / "corpus", [tmp_path / name], 64, read.append)
+        return found.lengths.tolist()
+
+    assert [lengths("a.txt"), lengths("a.txt"), lengths("b.txt")] == [[2], [2], [3]]
+    assert read == [7, 15]
+
+
 def test_a_broken_file_leaves_no_corpus(tmp_path: Path) -> None:
     file = tmp_path / "raw.jsonl"
     file.write_text('{"text": "whole"}\n{"text": ', encoding="utf-8")

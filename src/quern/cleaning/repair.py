@@ -34,7 +34,9 @@ def read_proposals(path: Path) -> list[Proposal]:
 
 
 def repaired(path: Path, proposals: Iterable[Proposal]) -> Iterator[bytes]:
-    """The lines of a labelled file with proposals carried out, the others byte for byte.
+    """The lines of a labelled file with proposals carried out, the others as they were.
+
+    Blank lines and a byte order mark are left out, and every line ends in a newline.
 
     A predicate that a line's labels said nothing about, and that is added to it, counts as
     looked for from then on.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ _SURFACES = 1_000_000  # distinct ones kept apart; the rest is one unit, known b
 _REST = "\ufffd"
 _LONGEST = 128  # units of a piece
 _UNITS, _ENDS, _SURFACE_LIST = "units.bin", "ends.bin", "surfaces.json"
+_SOURCE = "source.json"
 _NONE = np.zeros((0, 0), dtype=np.int32)
 
 
@@ -74,7 +75,7 @@ def build(
     reading: int,
     advance: Callable[[int], None],
 ) -> RawCorpus:
-    """Read ``files`` once and write the corpus to ``path``; what is there already is kept.
+    """Read ``files`` once and write the corpus to ``path``; kept if it is there, of these files.
 
     Args:
         path: a folder; it appears only when it is whole.
@@ -85,13 +86,27 @@ def build(
     Raises:
         DataError: a file cannot be read, or there is no text in them.
     """
-    if not path.exists():
+    files = list(files)
+    source = _source(files, reading)
+    if not path.exists() or (path / _SOURCE).read_bytes() != source:
         part = path.with_name(path.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         _write(part, texts_of(files), reading, advance)
+        (part / _SOURCE).write_bytes(source)
+        shutil.rmtree(path, ignore_errors=True)
         part.rename(path)
     return RawCorpus(path)
+
+
+def _source(files: Sequence[Path], reading: int) -> bytes:
+    """What a corpus was made from: other files, or changed ones, want another."""
+    try:
+        stats = [(str(file.resolve()), file.stat()) for file in files]
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    listed = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    return msgspec.json.encode((listed, reading))
 
 
 def _write(
