@@ -9,7 +9,15 @@ from quern.cli import cli
 
 def pages(command: click.Command, path: str) -> list[tuple[str, str]]:
     """``(command line, help text)`` of a command and of all below it."""
-    context = click.Context(command, info_name=path, max_content_width=96, terminal_width=96)
+    # As when it is called: click keeps the first help option that it makes for a command.
+    names = cli.context_settings["help_option_names"]
+    context = click.Context(
+        command,
+        info_name=path,
+        max_content_width=96,
+        terminal_width=96,
+        help_option_names=names,
+    )
     found = [(path, command.get_help(context))]
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
