@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-
-from quern.cli.reference import reference
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")])
 
 
 def test_the_cli_page_is_what_the_verbs_say() -> None:
+    # In a process of its own: a command keeps the help option of its first call, and other tests
+    # call verbs without the group that names it.
+    command = [sys.executable, "-m", "quern.cli.reference"]
+    said = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
     page = (DOCS / "cli.md").read_text(encoding="utf-8")
-    assert page == reference(), "run `make docs` and commit docs/cli.md"
+    assert page == said.stdout, "run `make docs` and commit docs/cli.md"
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
