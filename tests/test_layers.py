@@ -173,7 +173,7 @@ def test_factored_objects_equal_the_concatenation(preset: str) -> None:
     head.from_end.data.normal_()
     units = torch.randint(1, 4, (1, 8), dtype=torch.int32)
     grams = torch.zeros(1, 8, 8, dtype=torch.int32)
-    encoded = net.encode(units, torch.ones_like(units), grams)
+    encoded = net.encode({"units": units, "shapes": torch.ones_like(units), "grams": grams})
     row, start, end = torch.tensor([0]), torch.tensor([2]), torch.tensor([4])
     h = encoded.hidden
     subject = head.reader(h, row, start, end).unsqueeze(1).expand(-1, 8, -1)

@@ -63,7 +63,7 @@ def export(
     """Trace ``module`` with torch's ``torch.export``-based ONNX exporter.
 
     Args:
-        module: called with ``inputs`` in their order; parameters keep their names.
+        module: called with ``inputs``; parameters keep their names.
         inputs: example inputs by name.
         outputs: names of the outputs.
         axes: the axes of each input that vary, with their names.
@@ -79,9 +79,9 @@ def export(
     with _quiet():
         program = torch.onnx.export(
             module,
-            tuple(inputs.values()),
+            kwargs={"inputs": dict(inputs)},
             dynamo=True,
-            dynamic_shapes=tuple(shapes.values()),
+            dynamic_shapes={"inputs": shapes},
             input_names=list(inputs),
             output_names=list(outputs),
             opset_version=18,
@@ -135,7 +135,7 @@ def parity(module: nn.Module, graph: Graph, inputs: Mapping[str, torch.Tensor]) 
         TrainingError: it exceeds ``PARITY``.
     """
     with torch.no_grad():
-        outputs = module.eval()(*inputs.values())
+        outputs = module.eval()(inputs)
     wanted = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs)
     found = graph({name: tensor.numpy() for name, tensor in inputs.items()})
     worst = max(

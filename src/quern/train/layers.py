@@ -6,7 +6,7 @@ ones over units and zeros over padding, and gives results that do not depend on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
 import torch
@@ -17,6 +17,7 @@ from quern.text import SHAPES
 from quern.train.gated import gated
 
 _AS_IS = nullcontext()
+Inputs = Mapping[str, Tensor]  # what `TextCodec.arrays` makes of texts, by name
 
 
 class Linear(nn.Module):
@@ -80,8 +81,9 @@ class UnitEmbedding(nn.Module):
         with torch.no_grad():
             self.gram.weight[0] = 0
 
-    def forward(self, units: Tensor, shapes: Tensor, grams: Tensor) -> Tensor:
-        """(B, T), (B, T), (B, T, slots) → (B, T, dim)."""
+    def forward(self, inputs: Inputs) -> Tensor:
+        """``units`` (B, T), ``shapes`` (B, T), ``grams`` (B, T, slots) → (B, T, dim)."""
+        units, shapes, grams = inputs["units"], inputs["shapes"], inputs["grams"]
         present = (grams > 0).to(self.gram.weight.dtype).unsqueeze(-1)
         count = present.sum(2).clamp(min=1)
         gram = (self.gram(grams) * present).sum(2) / count
@@ -217,12 +219,12 @@ class Encoder(nn.Module):
         self.drop = Dropout(dropout)
         self.convolutions = nn.ModuleList(GatedConv(dim, d, gate_dropout) for d in dilations)
 
-    def forward(self, units: Tensor, shapes: Tensor, grams: Tensor) -> tuple[Tensor, Tensor]:
-        """Unit inputs → hidden (B, T, dim) and mask (B, T, 1)."""
-        x = self.embedding(units, shapes, grams)
+    def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Inputs → hidden (B, T, dim) and mask (B, T, 1)."""
+        x = self.embedding(inputs)
         if torch.is_autocast_enabled("cpu"):
             x = x.to(torch.get_autocast_dtype("cpu"))
-        mask = (units > 0).to(x.dtype).unsqueeze(-1)
+        mask = (inputs["units"] > 0).to(x.dtype).unsqueeze(-1)
         x = self.drop(x) * mask
         for convolution in self.convolutions:
             x = convolution(x, mask)

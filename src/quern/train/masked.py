@@ -40,7 +40,7 @@ class MaskedNet(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """A batch of B pieces of T units → (K, dim), a guess at each of its hidden units."""
-        hidden, _ = self.encoder(batch["units"], batch["shapes"], batch["grams"])
+        hidden, _ = self.encoder(batch)
         return F.gelu(self.guess(hidden.flatten(0, 1).index_select(0, batch["places"]))).float()
 
     def score(self, guesses: Tensor, candidates: Tensor | None = None) -> Tensor:

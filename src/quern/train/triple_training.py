@@ -172,7 +172,7 @@ def export_graphs(net: TripleNet, codec: TextCodec) -> tuple[ExportedGraph, Expo
     """Trace both graphs on a small made-up batch and check them against torch."""
     units = _example_inputs(codec)
     with torch.no_grad():
-        encoded = EncoderGraph(net.eval())(*units.values())
+        encoded = EncoderGraph(net.eval())(units)
     spans = dict(zip(_ENCODED[1:], encoded[1:], strict=True)) | {
         "row": torch.tensor([0, 0, 1, 2, 2]),
         "start": torch.tensor([0, 3, 2, 1, 5]),

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from quern.text import TextCodec
 from quern.train.encoders import EncoderSettings
 from quern.train.layers import (
+    Inputs,
     Linear,
     SpanEnds,
     SpanReader,
@@ -154,9 +155,9 @@ class TripleNet(nn.Module):
         self.objects = ObjectHead(settings, labels)
         self.types = Gate(dim, 2 * types) if types else None
 
-    def encode(self, units: Tensor, shapes: Tensor, grams: Tensor) -> Encoded:
+    def encode(self, inputs: Inputs) -> Encoded:
         """Everything before a subject is chosen."""
-        hidden, mask = self.encoder(units, shapes, grams)
+        hidden, mask = self.encoder(inputs)
         highest = (hidden - (1 - mask) * 1e4).amax(1)
         return Encoded(
             subjects=self.subjects(hidden, mask),
@@ -205,7 +206,7 @@ def triple_loss(net: TripleNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     Returns:
         The terms by name; each is a mean over units.
     """
-    encoded = net.encode(batch["units"], batch["shapes"], batch["grams"])
+    encoded = net.encode(batch)
     row = torch.arange(len(batch["units"]), device=batch["units"].device)
     logits, present = net.objects(encoded, row, batch["start"], batch["end"])
     mask, absent = encoded.mask.float(), batch["absent"]
@@ -237,9 +238,9 @@ class EncoderGraph(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, units: Tensor, shapes: Tensor, grams: Tensor) -> tuple[Tensor, ...]:
-        """Units → subjects' probabilities and all that the object step needs."""
-        encoded = self.net.encode(units, shapes, grams)
+    def forward(self, inputs: Inputs) -> tuple[Tensor, ...]:
+        """Texts → subjects' probabilities and all that the object step needs."""
+        encoded = self.net.encode(inputs)
         # Every probability has the entities' as a factor or is multiplied here, so nothing
         # can be found in the padding.
         return (
@@ -260,19 +261,13 @@ class ObjectGraph(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(
-        self,
-        hidden: Tensor,
-        context: Tensor,
-        entities: Tensor,
-        relations: Tensor,
-        mask: Tensor,
-        row: Tensor,
-        start: Tensor,
-        end: Tensor,
-    ) -> Tensor:
+    def forward(self, inputs: Inputs) -> Tensor:
         """Encoded texts and S subjects → (S, T, labels, 2) probabilities."""
-        encoded = Encoded(hidden[..., :0], hidden, context, entities, relations, mask)
-        logits, present = self.net.objects(encoded, row, start, end)
-        gate = entities[row].unsqueeze(2) * torch.sigmoid(present).unsqueeze(-1)
-        return torch.sigmoid(logits) * gate * relations[row].unsqueeze(1).unsqueeze(-1)
+        encoded = Encoded(
+            inputs["hidden"][..., :0],
+            *(inputs[name] for name in ("hidden", "context", "entities", "relations", "mask")),
+        )
+        row = inputs["row"]
+        logits, present = self.net.objects(encoded, row, inputs["start"], inputs["end"])
+        gate = encoded.entities[row].unsqueeze(2) * torch.sigmoid(present).unsqueeze(-1)
+        return torch.sigmoid(logits) * gate * encoded.relations[row].unsqueeze(1).unsqueeze(-1)
