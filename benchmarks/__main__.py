@@ -27,6 +27,7 @@ BENCHMARKS = {
     "footprint": Entry("size of a base install, time and memory of a first answer", True),
     "ensemble_speed": Entry("hours that 16 models take for 100,000 texts", True),
     "training_speed": Entry("examples per second, and 2,000 lines to a usable model", True),
+    "cooccurrence": Entry("recall, and false positives where names only stand together", True),
     "triples_accuracy": Entry("F1 on public sets, trained here or given (hours)", False),
 }
 
