@@ -112,6 +112,15 @@ def test_no_higher_score_gives_the_recall(scores: list[float], recall: float) ->
     assert reached(math.nextafter(least, math.inf)) < max(wanted, 1) + 1e-5
 
 
+@given(st.lists(st.floats(0, 1), min_size=1), st.floats(0, 0.99))
+def test_no_lower_score_keeps_to_the_share(scores: list[float], share: float) -> None:
+    def reached(least: float) -> int:
+        return sum(score >= least for score in scores)
+
+    least = cooccurrence.score_against(scores, share)
+    assert reached(least) <= share * len(scores) < reached(math.nextafter(least, -1)) + 1e-9
+
+
 def sentence(kind: Kind, domain: str = "book") -> Sentence:
     fact = (("A", "by", "B"),) if kind == "stated" else ()
     return Sentence("A B", fact, ("A", "B"), domain, kind)
@@ -137,7 +146,8 @@ def test_recall_and_false_positives_at_a_score() -> None:
     assert figures["usual"]["recall_any"] == figures["usual"]["false_positives"] == 0
     assert figures["at_recall"]["score"] == 0.2 and figures["at_recall"]["recall"] == 0.75
     assert not figures["met"]
-    assert [point["recall"] for point in figures["curve"]] == [0.5, 0.75]
+    assert [point["recall"] for point in figures["curve"]] == [0.25, 0.5, 0.75]
+    assert figures["at_bar"]["false_positives"] == 0 and figures["at_bar"]["recall"] == 0.25
 
 
 def test_the_bar_is_met_by_a_model_that_tells_them_apart() -> None:
