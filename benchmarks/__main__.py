@@ -29,6 +29,8 @@ BENCHMARKS = {
     "training_speed": Entry("examples per second, and 2,000 lines to a usable model", True),
     "cooccurrence": Entry("recall, and false positives where names only stand together", True),
     "triples_accuracy": Entry("F1 on public sets, trained here or given (hours)", False),
+    "triples_ablation": Entry("what each part of training brings on duie (hours)", False),
+    "label_repair": Entry("votes of fold models on the incomplete lines of duie", False),
 }
 
 
@@ -43,6 +45,8 @@ def main(words: Sequence[str] | None = None) -> int:
         for name, entry in BENCHMARKS.items():
             print(f"{name:18}{entry.summary}{'' if entry.quick else ' [only when named]'}")
         return 0
+    if given.table:
+        return _tables(given.names, given.results)
     options = Options(
         data=None if given.data is None else given.data.resolve(),
         models=tuple(_absolute(model) for model in given.model),
@@ -51,6 +55,8 @@ def main(words: Sequence[str] | None = None) -> int:
         texts=given.texts,
         rounds=given.rounds,
         init=None if given.init is None else given.init.resolve(),
+        preset=given.preset,
+        words=tuple(given.words),
         results=given.results.resolve(),
     )
     names = given.names or [name for name, entry in BENCHMARKS.items() if entry.quick]
@@ -65,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--list", action="store_true", help="name the benchmarks and stop")
+    parser.add_argument(
+        "--table", action="store_true", help="show stored results as a Markdown table and stop"
+    )
     parser.add_argument("--data", type=Path, help="folder of the data sets")
     parser.add_argument(
         "--model", action="append", default=[], help="model folder or shipped name; repeatable"
@@ -73,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
         "--case", action="append", default=[], help="only this part of it; repeatable"
     )
     parser.add_argument("--init", type=Path, help="encoder that trainings start from")
+    parser.add_argument(
+        "--preset", choices=("full", "fast"), help="of what is trained, in place of the recipe's"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], dest="words", metavar="KEY=VALUE",
+        help="setting that comes after the recipe's; repeatable",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--texts", type=int, default=128, help="texts in a pass of speed")
     parser.add_argument("--rounds", type=_rounds, default=5, help="passes of speed and footprint")
@@ -90,6 +106,20 @@ def _rounds(word: str) -> int:
 def _absolute(model: str) -> str:
     path = Path(model)
     return str(path.resolve()) if path.exists() else model
+
+
+def _tables(names: Sequence[str], results: Path) -> int:
+    """Print the stored results of the benchmarks that can show them as a table."""
+    for name in names or BENCHMARKS:
+        module = importlib.import_module(f"benchmarks.{name}")
+        lines = records.read(results, name)
+        if hasattr(module, "table") and lines:
+            print(module.table(lines))
+        elif names:
+            why = "has no results yet" if hasattr(module, "table") else "shows no table"
+            print(f"benchmarks: {name} {why}", file=sys.stderr)
+            return 1
+    return 0
 
 
 def _attempt(name: str, options: Options, alone: bool) -> bool:
@@ -128,8 +158,9 @@ def _in_new_process(name: str, case: str, options: Options) -> bool:
     words = [name, "--alone", "--case", case, "--results", str(options.results)]
     words += [] if options.data is None else ["--data", str(options.data)]
     words += [] if options.init is None else ["--init", str(options.init)]
-    for model in options.models:
-        words += ["--model", model]
+    words += [] if options.preset is None else ["--preset", options.preset]
+    for name_of, values in (("model", options.models), ("set", options.words)):
+        words += [part for value in values for part in (f"--{name_of}", value)]
     for option in ("seed", "texts", "rounds"):
         words += [f"--{option}", str(getattr(options, option))]
     command = [sys.executable, "-m", "benchmarks", *words]

@@ -90,6 +90,14 @@ def append(folder: Path, line: dict[str, Any]) -> Path:
     return path
 
 
+def read(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The records of a benchmark; none where it was never run."""
+    path = folder / f"{name}.jsonl"
+    if not path.is_file():
+        return []
+    return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+
+
 def busy() -> str | None:
     """A warning where other work is under way, as figures would then mean little."""
     load = os.getloadavg()[0]

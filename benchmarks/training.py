@@ -11,7 +11,7 @@ from typing import Any
 
 from quern.bench import peak_memory
 from quern.records import TripleExample
-from quern.train.fit import Fit
+from quern.train.fit import Fit, Fold
 from quern.train.loop import Epoch, Step
 from quern.train.triple_training import Plan
 
@@ -59,14 +59,15 @@ def train(
     out: Path,
     data: str | None = None,
     init: Path | None = None,
+    fold: Fold | None = None,
 ) -> dict[str, Any]:
     """Train, write ``out``, and give the figures; ``seconds`` runs from examples to folder.
 
     ``data`` is the hash of the file that the examples were read from, for the model's card;
-    ``init`` the encoder to start from.
+    ``init`` the encoder to start from; ``fold`` the part of the examples to leave out.
     """
     watch = Watch()
-    fit = Fit(examples, dev, plan, allow=("absent", "border", "window"), init=init)
+    fit = Fit(examples, dev, plan, allow=("absent", "border", "window"), init=init, fold=fold)
     fit.data = data
     problems = Counter(problem.kind for problem in fit.training.problems)
     metrics = fit.run(out, overwrite=True, report=watch)
