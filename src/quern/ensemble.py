@@ -84,12 +84,17 @@ def _check(folders: Sequence[ModelFolder]) -> None:
         for what, same in (
             ("vocabulary", ours.codec == theirs.codec),
             ("labels", ours.labels == theirs.labels),
+            ("pairing", _pairing(ours) == _pairing(theirs)),
         ):
             if not same:
                 raise FolderError(
                     f"{other.path}: has another {what} than {first.path}; probabilities can only "
                     "be averaged of models that were trained together (quern train --folds)"
                 )
+
+
+def _pairing(manifest: folder.Manifest) -> str:
+    return str(manifest.settings.get("pairing", "nearest"))  # folders may be older than it
 
 
 def _copy_graphs(folders: Sequence[ModelFolder], target: Path) -> int:

@@ -77,7 +77,7 @@ class Averaged:
     """
 
     def __init__(self, graphs: Sequence[Runs], averaged: Collection[str]) -> None:
-        """``averaged`` names the outputs to take the mean of."""
+        """``averaged`` names the outputs to take the mean of, where the graphs have them."""
         self._graphs, self._averaged = graphs, averaged
 
     def __call__(self, inputs: Arrays) -> Results:
@@ -93,7 +93,7 @@ class Averaged:
                     results[name].append(array)
                 else:
                     own[prefix + name] = array
-        means = {name: np.mean(arrays, axis=0) for name, arrays in results.items()}
+        means = {name: np.mean(arrays, axis=0) for name, arrays in results.items() if arrays}
         return {**means, **own}
 
 

@@ -18,7 +18,9 @@ def _open_triples(folder: ModelFolder, threads: int) -> TripleModel:
     encoders, objects = folder.graphs("encoder", threads), folder.graphs("objects", threads)
     if len(encoders) == 1:
         return _triples(folder, encoders[0], objects[0])
-    return _triples(folder, Averaged(encoders, ["subjects"]), Averaged(objects, ["objects"]))
+    return _triples(
+        folder, Averaged(encoders, ["subjects", "spans"]), Averaged(objects, ["objects"])
+    )
 
 
 def _triples(folder: ModelFolder, encoder: Runs, objects: Runs) -> TripleModel:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from quern.evaluation.judging import was_sought
 from quern.metrics import Counts
 from quern.records import TripleExample
-from quern.triples import Scores, Thresholds, TripleModel, decode, grid
+from quern.triples import SPAN, Scores, Thresholds, TripleModel, decode, grid, span_grid
 
 _PARTS = 20  # of the texts, to measure how much a difference wavers
 _DOUBT = 1.5  # standard errors that a gain over the defaults must exceed
-_USUAL: tuple[float, ...] = msgspec.structs.astuple(Thresholds())
+_USUAL: tuple[float, ...] = msgspec.structs.astuple(Thresholds(span=SPAN))
 
 _Parts = NDArray[np.int64]  # (parts, 3): wanted, given and right of each part of the texts
 
@@ -27,22 +28,31 @@ def tune(
     """Choose the thresholds with the best F1; the graphs run once, decoding runs for each.
 
     Args:
-        model: the model; its own thresholds play no part.
+        model: the model; of its own thresholds it only matters whether they ask for spans.
         examples: texts with their labels.
         candidates: what to choose from; the best is taken, of equals the one nearest to the
-            defaults. Without them a grid is tried. The best of a grid is best partly by
-            luck, and then the defaults stay unless it is clearly better.
+            defaults. Without them a grid is tried, and with its best the threshold of
+            spans, where there is one. The best of a grid is best partly by luck, and then
+            the defaults stay unless it is clearly better.
 
     Returns:
         The thresholds, and the counts of all that were tried.
     """
-    usual = Thresholds()
-    tried = _measure(model, examples, candidates or [usual, *grid()])
-    totals = {candidate: _total(parts) for candidate, parts in tried.items()}
-    best = max(totals, key=lambda candidate: (totals[candidate].f1, -_distance(candidate)))
+    spans = model.thresholds.span is not UNSET
+    usual = Thresholds(span=SPAN) if spans else Thresholds()
+    others = [msgspec.structs.replace(each, span=usual.span) for each in grid()]
+    tried = _measure(model, examples, candidates or [usual, *others])
+    if spans and not candidates:
+        tried |= _measure(model, examples, span_grid(_best(tried)))
+    best = _best(tried)
     if not candidates and not clearly_better(tried[best], tried[usual]):
         best = usual
-    return best, totals
+    return best, {candidate: _total(parts) for candidate, parts in tried.items()}
+
+
+def _best(tried: Mapping[Thresholds, _Parts]) -> Thresholds:
+    """The highest F1; of equals the one nearest to the defaults."""
+    return max(tried, key=lambda candidate: (_total(tried[candidate]).f1, -_distance(candidate)))
 
 
 def clearly_better(one: _Parts, other: _Parts, doubt: float = _DOUBT) -> bool:
@@ -100,4 +110,4 @@ def _without_each(parts: _Parts) -> NDArray[np.float64]:
 def _distance(thresholds: Thresholds) -> float:
     """How far thresholds lie from the defaults."""
     pairs = zip(msgspec.structs.astuple(thresholds), _USUAL, strict=True)
-    return math.fsum(abs(value - usual) for value, usual in pairs)
+    return math.fsum(abs(value - usual) for value, usual in pairs if value is not UNSET)

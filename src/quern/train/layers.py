@@ -202,6 +202,44 @@ class SpanEnds(nn.Module):
         return torch.cat([hidden[row, start], hidden[row, end]], dim=-1)
 
 
+class GlobalPointer(nn.Module):
+    """Spans as pairs of their ends: a query of the first unit times a key of the last.
+
+    After Su, "GlobalPointer:用统一的方式处理嵌套和非嵌套NER" (2021). Both are turned by angles
+    that grow with their places (Su et al., "RoFormer", 2021), so that the product knows how far
+    apart they are and not where they stand.
+    """
+
+    def __init__(self, dim: int, width: int = 64) -> None:
+        """Queries and keys of ``width``, an even number."""
+        super().__init__()
+        self.width = width
+        self.product = Linear(dim, 2 * width)
+        # Of all pairs next to none is a span; to begin with, none is taken for one.
+        self.bias = nn.Parameter(torch.full((1,), -4.0))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, T, dim) → logits (B, T, T), first unit by last."""
+        query, key = self._turned(self.product(hidden).float()).unbind(2)
+        return torch.matmul(query, key.transpose(1, 2)) / self.width**0.5 + self.bias
+
+    def _turned(self, product: Tensor) -> Tensor:
+        """(B, T, 2·width) → queries and keys, (B, T, 2, width)."""
+        half = self.width // 2
+        place = torch.arange(product.shape[1], device=product.device)
+        speed = 10_000 ** (-torch.arange(half, device=product.device) / half)
+        angle = (place.unsqueeze(1) * speed).unsqueeze(1)
+        x, y = product.unflatten(-1, (2, 2, half)).unbind(3)
+        sin, cos = torch.sin(angle), torch.cos(angle)
+        return torch.cat([x * cos - y * sin, x * sin + y * cos], dim=-1)
+
+
+def ordered(mask: Tensor) -> Tensor:
+    """Ones over pairs of units of which the second is not before the first, (B, T, T)."""
+    place = torch.arange(mask.shape[1], device=mask.device)
+    return mask * mask.transpose(1, 2) * (place.unsqueeze(1) <= place)
+
+
 class Encoder(nn.Module):
     """The shared encoder: embedded units through dilated gated convolutions."""
 

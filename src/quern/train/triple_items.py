@@ -28,7 +28,13 @@ from quern.runtime import padded
 from quern.text import UNKNOWN, Encoding, TextCodec, Window
 from quern.train.batches import epoch_order
 from quern.train.triples import TripleNet, triple_loss
-from quern.triples import TripleFitting, entity_targets, object_targets, subject_targets
+from quern.triples import (
+    TripleFitting,
+    entity_targets,
+    object_targets,
+    span_targets,
+    subject_targets,
+)
 
 
 class Item(NamedTuple):
@@ -62,14 +68,15 @@ class TripleItems:
         codec: TextCodec,
         labels: Sequence[Label],
         fitting: TripleFitting,
+        spans: bool = False,
     ) -> None:
         """Align all labels; ``problems`` lists what did not fit.
 
         Texts are learned from in windows as large as can be; ``reading`` says how much should
-        be read at once by the trained model.
+        be read at once by the trained model. ``spans`` asks for targets of spans too.
         """
         self.codec = codec
-        self.fitting = fitting
+        self.fitting, self.spans = fitting, spans
         self.labels = {label: k for k, label in enumerate(labels)}
         types = sorted({entity.type or "" for e in examples for entity in e.entities})
         self.types = {name: k for k, name in enumerate(types)}
@@ -143,6 +150,8 @@ class TripleItems:
                 for item, subject in zip(batch, subjects, strict=True)
             ]
         )
+        if self.spans:
+            arrays["spans"] = np.stack([span_targets(item.triples, length) for item in batch])
         arrays["absent"] = np.array([item.absent for item in batch], dtype=np.float32)
         arrays["absent_objects"] = np.stack([item.absent_objects for item in batch])
         return {name: torch.from_numpy(array) for name, array in arrays.items()}

@@ -28,9 +28,10 @@ from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights, hash_seed
 from quern.train.memory import keep_freed
 from quern.train.triple_items import TripleItems
 from quern.train.triples import EncoderGraph, ObjectGraph, TripleNet
-from quern.triples import Thresholds, TripleFitting, TripleModel, TripleSettings
+from quern.triples import SPAN, Thresholds, TripleFitting, TripleModel, TripleSettings
 
 _TRIED = [Thresholds(t, t, t, t) for t in (0.2, 0.3, 0.4, 0.5)]
+_TRIED_SPANS = [msgspec.structs.replace(t, span=t.object_start) for t in _TRIED]
 _ENCODED = ("subjects", "hidden", "context", "entities", "relations", "mask")
 
 
@@ -87,7 +88,9 @@ class TripleTraining:
         self.codec = fit(texts, plan.rules)
         found = {Label.of(t) for e in known or train for t in e.triples}
         self.labels = sorted(found, key=lambda label: label.sort_key)
-        self.items = TripleItems(train, self.codec, self.labels, plan.fitting)
+        spans = plan.settings.pairing == "spans"
+        self._usual = Thresholds(span=SPAN) if spans else Thresholds()
+        self.items = TripleItems(train, self.codec, self.labels, plan.fitting, spans)
         self.net = TripleNet(plan.settings, self.codec, len(self.labels), len(self.items.types))
         if init is not None:
             init.start(self.net.encoder, EncoderSettings.of(plan.settings), self.codec)
@@ -115,7 +118,7 @@ class TripleTraining:
             What was measured, as it stands in ``metrics.json``.
         """
         arrays = _named(self.trainer.best)
-        tuned, _ = evaluation.tune(self._model(self.trainer.best, Thresholds()), self.dev)
+        tuned, _ = evaluation.tune(self._model(self.trainer.best, self._usual), self.dev)
         with folder.writing(path, overwrite=overwrite) as temporary:
             self.codec.save(temporary / folder.CODEC)
             for name, graph in zip(("encoder", "objects"), self._graphs, strict=True):
@@ -151,8 +154,9 @@ class TripleTraining:
 
     def _dev_scores(self, weights: Weights) -> dict[str, float]:
         # Early on all probabilities are low; fixed thresholds would call every epoch alike.
-        model = self._model(weights, Thresholds())
-        best, counts = evaluation.tune(model, self.dev, _TRIED)
+        model = self._model(weights, self._usual)
+        tried = _TRIED if self.net.spans is None else _TRIED_SPANS
+        best, counts = evaluation.tune(model, self.dev, tried)
         return counts[best].figures()
 
     def _model(self, weights: Weights, thresholds: Thresholds) -> TripleModel:
@@ -173,7 +177,8 @@ def export_graphs(net: TripleNet, codec: TextCodec) -> tuple[ExportedGraph, Expo
     units = _example_inputs(codec)
     with torch.no_grad():
         encoded = EncoderGraph(net.eval())(units)
-    spans = dict(zip(_ENCODED[1:], encoded[1:], strict=True)) | {
+    # The spans that some networks tell come last and are not for the object step.
+    subjects = dict(zip(_ENCODED[1:], encoded[1:], strict=False)) | {
         "row": torch.tensor([0, 0, 1, 2, 2]),
         "start": torch.tensor([0, 3, 2, 1, 5]),
         "end": torch.tensor([4, 3, 8, 2, 15]),
@@ -182,11 +187,12 @@ def export_graphs(net: TripleNet, codec: TextCodec) -> tuple[ExportedGraph, Expo
     axes = dict.fromkeys((*units, "hidden", "context", "entities", "mask"), text)
     axes |= {"relations": {0: "batch"}}
     axes |= {name: {0: "subjects"} for name in ("row", "start", "end")}
-    encoder = export(EncoderGraph(net), units, _ENCODED, axes, codec.fingerprint)
-    objects = export(ObjectGraph(net), spans, ["objects"], axes, codec.fingerprint)
+    outputs = _ENCODED if net.spans is None else (*_ENCODED, "spans")
+    encoder = export(EncoderGraph(net), units, outputs, axes, codec.fingerprint)
+    objects = export(ObjectGraph(net), subjects, ["objects"], axes, codec.fingerprint)
     weights = _named({name: p.detach() for name, p in net.named_parameters()})
     parity(EncoderGraph(net), Graph(encoder.refill(weights)), units)
-    parity(ObjectGraph(net), Graph(objects.refill(weights)), spans)
+    parity(ObjectGraph(net), Graph(objects.refill(weights)), subjects)
     return encoder, objects
 
 

@@ -11,11 +11,13 @@ from torch.nn import functional as F
 from quern.text import TextCodec
 from quern.train.encoders import EncoderSettings
 from quern.train.layers import (
+    GlobalPointer,
     Inputs,
     Linear,
     SpanEnds,
     SpanReader,
     attend,
+    ordered,
     taps,
 )
 from quern.triples import TripleSettings
@@ -31,6 +33,7 @@ class Encoded(NamedTuple):
         entities: (B, T, 2), starts and ends of anything that takes part in a triple.
         relations: (B, labels), presence in the text.
         mask: (B, T, 1).
+        spans: (B, T, T), first unit by last, where the network tells.
     """
 
     subjects: Tensor
@@ -39,6 +42,7 @@ class Encoded(NamedTuple):
     entities: Tensor
     relations: Tensor
     mask: Tensor
+    spans: Tensor | None = None
 
 
 class Gate(nn.Module):
@@ -154,6 +158,8 @@ class TripleNet(nn.Module):
         self.subjects = SubjectHead(settings)
         self.objects = ObjectHead(settings, labels)
         self.types = Gate(dim, 2 * types) if types else None
+        # Made last, so that all other weights begin as they would without it.
+        self.spans = GlobalPointer(dim) if settings.pairing == "spans" else None
 
     def encode(self, inputs: Inputs) -> Encoded:
         """Everything before a subject is chosen."""
@@ -166,6 +172,7 @@ class TripleNet(nn.Module):
             entities=self.entities(hidden),
             relations=self.relations(highest),
             mask=mask,
+            spans=None if self.spans is None else self.spans(hidden),
         )
 
 
@@ -201,7 +208,8 @@ def triple_loss(net: TripleNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
             text in ``start`` and ``end`` (B,) with its ``objects`` (B, T, labels, 2);
             ``absent`` (B,) and ``absent_objects`` (B, labels), the weights of what is not
             labelled. Where entities are labelled, ``entities`` (B, T, types, 2) and
-            ``named`` (B,), whether they are in this text.
+            ``named`` (B,), whether they are in this text. Where spans are told, ``spans``
+            (B, T, T).
 
     Returns:
         The terms by name; each is a mean over units.
@@ -227,6 +235,11 @@ def triple_loss(net: TripleNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         found = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
         named = batch["named"][:, None, None] * mask
         terms["entities"] = (found.sum(-1, keepdim=True) * named).sum() / count
+    if encoded.spans is not None:
+        target = batch["spans"]
+        weight = ordered(mask) * (target + absent[:, None, None] * (1 - target))
+        found = F.binary_cross_entropy_with_logits(encoded.spans.float(), target, reduction="none")
+        terms["spans"] = (found * weight).sum() / count
     return terms
 
 
@@ -243,7 +256,7 @@ class EncoderGraph(nn.Module):
         encoded = self.net.encode(inputs)
         # Every probability has the entities' as a factor or is multiplied here, so nothing
         # can be found in the padding.
-        return (
+        outputs = (
             torch.exp(log_subjects(encoded)) * encoded.mask,
             encoded.hidden,
             encoded.context,
@@ -251,6 +264,9 @@ class EncoderGraph(nn.Module):
             torch.sigmoid(encoded.relations),
             encoded.mask,
         )
+        if encoded.spans is None:
+            return outputs
+        return *outputs, torch.sigmoid(encoded.spans) * ordered(encoded.mask)
 
 
 class ObjectGraph(nn.Module):

@@ -10,23 +10,28 @@ from quern.triples.decoding import (
     Found,
     Hit,
     Scores,
+    Spans,
     decode,
     decode_subjects,
     entity_targets,
     object_targets,
+    span_targets,
     sparse,
+    sparse_spans,
     subject_targets,
 )
 from quern.triples.model import TripleModel
 from quern.triples.settings import PRESETS, TripleFitting, TripleSettings
-from quern.triples.thresholds import Thresholds, grid, loosened, lowest
+from quern.triples.thresholds import SPAN, Thresholds, grid, loosened, lowest, span_grid
 
 __all__ = [
     "PRESETS",
+    "SPAN",
     "Floats",
     "Found",
     "Hit",
     "Scores",
+    "Spans",
     "Thresholds",
     "TripleFitting",
     "TripleModel",
@@ -38,6 +43,9 @@ __all__ = [
     "loosened",
     "lowest",
     "object_targets",
+    "span_grid",
+    "span_targets",
     "sparse",
+    "sparse_spans",
     "subject_targets",
 ]

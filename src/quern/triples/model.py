@@ -13,7 +13,16 @@ from quern.errors import TextError
 from quern.records import Triple
 from quern.runtime import Runs, batches, padded
 from quern.text import Encoding, TextCodec, Window
-from quern.triples.decoding import Floats, Found, Hit, Scores, decode, decode_subjects, sparse
+from quern.triples.decoding import (
+    Floats,
+    Found,
+    Hit,
+    Scores,
+    decode,
+    decode_subjects,
+    sparse,
+    sparse_spans,
+)
 from quern.triples.thresholds import Thresholds, loosened, lowest
 
 
@@ -123,15 +132,18 @@ class TripleModel:
             length = padded(lengths[group[-1]])
             inputs = self.codec.arrays([parts[g][1:] for g in group], length)
             encoded = self._encoder(inputs)
-            subjects = encoded.pop("subjects")
+            subjects, told = encoded.pop("subjects"), encoded.pop("spans", None)
+            spans = [
+                {} if told is None else sparse_spans(told[row], floor) for row in range(len(group))
+            ]
             pairs = [
-                sorted({s for t in candidates for s in decode_subjects(subjects[row], t)})
-                for row in range(len(group))
+                sorted({s for t in candidates for s in decode_subjects(subjects[row], t, of_row)})
+                for row, of_row in enumerate(spans)
             ]
             objects = self._run_objects(encoded, pairs, floor)
             for row, g in enumerate(group):
                 i, _, window = parts[g]
-                yield i, window, Scores(subjects[row], objects[row])
+                yield i, window, Scores(subjects[row], objects[row], spans[row])
 
     def _run_objects(
         self, encoded: dict[str, Floats], pairs: list[list[UnitSpan]], floor: Thresholds

@@ -24,6 +24,8 @@ class TripleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             ("points"), or as its two end vectors ("ends").
         points: how many places.
         distance: units after which relative positions are no longer told apart.
+        pairing: a start ends at the "nearest" end after it, or wherever the two make one of the
+            "spans" that a head of its own finds; only so can spans be nested.
     """
 
     dim: int = 128
@@ -36,6 +38,7 @@ class TripleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     subject: Literal["points", "ends"] = "points"
     points: int = 6
     distance: int = 64
+    pairing: Literal["nearest", "spans"] = "nearest"
 
 
 PRESETS: dict[str, TripleSettings] = {
