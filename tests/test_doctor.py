@@ -439,6 +439,20 @@ def test_a_nested_subject_costs_recall_alone() -> None:
     assert best(INNER_SUBJECT) == Best(2 / 3, 1.0, 0.5)
 
 
+def test_spans_reach_nested_labels_too() -> None:
+    report = examine([NESTED, INNER_SUBJECT]).train
+    assert report.best.f1 < report.best_with_spans.f1 == 1.0
+    # Two objects that together are one of another predicate: now spans bring one too many.
+    joined = row(
+        "Ada owns Mill and Lake.",
+        ("Ada", "owns", "Mill"),
+        ("Ada", "owns", "Lake"),
+        ("Ada", "likes", "Mill and Lake"),
+    )
+    report = examine([joined]).train
+    assert (report.best, report.best_with_spans) == (Best(1.0, 1.0, 1.0), Best(6 / 7, 0.75, 1.0))
+
+
 def test_a_lost_label_costs_recall() -> None:
     absent = row("A mill.", ("Ada", "owns", "mill"))
     assert best(MILL, absent) == Best(2 / 3, 1.0, 0.5)

@@ -35,6 +35,10 @@ def _subject_head(block):
     return lambda x, mask: block(x, mask) * mask
 
 
+def _pointer(block):
+    return lambda x, mask: (block(x) * layers.ordered(mask)) @ x
+
+
 # One row a block: name and a way to call it on (batch, length, DIM) with its mask.
 BLOCKS: list[tuple[str, Callable[[], Callable[[Tensor, Tensor], Tensor]]]] = [
     ("linear", lambda: _masked(layers.Linear(DIM, 4))),
@@ -43,6 +47,7 @@ BLOCKS: list[tuple[str, Callable[[], Callable[[Tensor, Tensor], Tensor]]]] = [
     ("attention", lambda: _attend),
     ("taps", lambda: _taps),
     ("gate", lambda: _masked(Gate(DIM, 3))),
+    ("global pointer", lambda: _pointer(layers.GlobalPointer(DIM))),
     ("subject head", lambda: _subject_head(SubjectHead(SMALL))),
 ]
 

@@ -7,23 +7,32 @@ from collections.abc import Iterable, Sequence
 from quern.alignment import AlignedTriple, UnitSpan, in_window
 from quern.text import Window
 from quern.triples import (
+    SPAN,
+    Pairing,
     Scores,
     Thresholds,
     decode,
     decode_subjects,
     object_targets,
+    span_targets,
     sparse,
+    sparse_spans,
     subject_targets,
 )
 
-_SURE = Thresholds()  # targets are 0 or 1, so any thresholds between do
+# Targets are 0 or 1, so any thresholds between do.
+_SURE: dict[Pairing, Thresholds] = {"nearest": Thresholds(), "spans": Thresholds(span=SPAN)}
 
 
-def reachable(triples: Sequence[AlignedTriple], windows: Iterable[Window]) -> set[AlignedTriple]:
+def reachable(
+    triples: Sequence[AlignedTriple], windows: Iterable[Window], pairing: Pairing = "nearest"
+) -> set[AlignedTriple]:
     """Turn placed triples into targets, window by window, and decode these as a model would.
 
     Marks of starts and ends cannot express every set of spans. Of a span that begins inside
     another and ends before it, say, the outer one comes back with the end of the inner one.
+    With ``pairing`` "spans" every triple comes back; another may come with them where the start
+    of one object and the end of another make a span that takes part in some other triple.
 
     Returns:
         What decoding finds, in units of the text. It differs from ``triples`` where these
@@ -33,21 +42,23 @@ def reachable(triples: Sequence[AlignedTriple], windows: Iterable[Window]) -> se
     for window in windows:
         held = in_window(list(triples), window)
         if held:
-            found |= {_moved(triple, window.first) for triple in _decoded(held, window)}
+            decoded = _decoded(held, window, _SURE[pairing])
+            found |= {_moved(triple, window.first) for triple in decoded}
     return found
 
 
-def _decoded(held: list[AlignedTriple], window: Window) -> list[AlignedTriple]:
+def _decoded(held: list[AlignedTriple], window: Window, sure: Thresholds) -> list[AlignedTriple]:
     length = window.stop - window.first
     # Labels do not meet in decoding, so those of this window will do.
     labels = list(dict.fromkeys(triple.label for triple in held))
     numbers = {label: k for k, label in enumerate(labels)}
     subjects = subject_targets(held, length)
+    spans = sparse_spans(span_targets(held, length), sure)
     objects = {
-        subject: sparse(object_targets(held, subject, numbers, length), _SURE)
-        for subject in decode_subjects(subjects, _SURE)
+        subject: sparse(object_targets(held, subject, numbers, length), sure)
+        for subject in decode_subjects(subjects, sure, spans)
     }
-    found = decode(Scores(subjects, objects), _SURE)
+    found = decode(Scores(subjects, objects, spans), sure)
     return [AlignedTriple(hit.subject, labels[hit.label], hit.object) for hit in found]
 
 

@@ -107,8 +107,8 @@ KINDS: dict[str, Kind] = {
     ),
     "inexpressible": Kind(
         "labels that decoding cannot express",
-        "where spans are nested, keep the one that matters more; or leave them: they cost what "
-        "the best score above lacks",
+        "train with --set pairing=spans, which finds nested spans too (its best F1 stands above); "
+        "or keep the one that matters more; or leave them: they cost what the best score lacks",
     ),
     "spelling": Kind(
         "labels spelled unlike their text in case or width",

@@ -60,7 +60,7 @@ class Look:
         self.texts: dict[str, Seen] = {}
         self.facts: list[frozenset[Fact]] = []
         self._codec = codec
-        self._counts = Counts()
+        self._counts, self._with_spans = Counts(), Counts()
         self._lengths: list[int] = []
         self._beyond = self._bare = self._incomplete = self._partial = self._lost = 0
         for row in rows:
@@ -94,6 +94,7 @@ class Look:
             guessed=len(self.found["ambiguous"]),
             lengths=lengths,
             best=Best(**self._counts.figures()),
+            best_with_spans=Best(**self._with_spans.figures()),
         )
 
     def _note(self, kind: str, line: int, detail: str) -> None:
@@ -161,8 +162,10 @@ class Look:
                 detail = f"{_told(parts)}; the text: {_told(self._strings(encoding, place))}"
                 self._note("spelling", example.line, detail)
         reached = reachable(list(placed), windows)
-        given = {self._strings(encoding, triple) for triple in reached}
-        self._counts.add({triple.key for triple in example.triples}, given)
+        labelled = {triple.key for triple in example.triples}
+        self._counts.add(labelled, {self._strings(encoding, triple) for triple in reached})
+        nested = reachable(list(placed), windows, "spans")
+        self._with_spans.add(labelled, {self._strings(encoding, triple) for triple in nested})
         for wanted in placed:
             if wanted not in reached:
                 detail = self._lesser(encoding, wanted, placed, reached)

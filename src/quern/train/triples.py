@@ -199,6 +199,13 @@ def cross_entropy(log_p: Tensor, target: Tensor, absent: Tensor) -> Tensor:
     return -(target * log_p + absent * (1 - target) * log_not)
 
 
+def span_loss(logits: Tensor, target: Tensor, mask: Tensor, absent: Tensor) -> Tensor:
+    """Cross entropy of spans (B, T, T), summed; what is not labelled weighs ``absent`` (B,)."""
+    weight = ordered(mask) * (target + absent[:, None, None] * (1 - target))
+    found = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
+    return (found * weight).sum()
+
+
 def triple_loss(net: TripleNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """The article's loss: subjects' and objects' cross entropies, 1 : 1.
 
@@ -236,10 +243,7 @@ def triple_loss(net: TripleNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         named = batch["named"][:, None, None] * mask
         terms["entities"] = (found.sum(-1, keepdim=True) * named).sum() / count
     if encoded.spans is not None:
-        target = batch["spans"]
-        weight = ordered(mask) * (target + absent[:, None, None] * (1 - target))
-        found = F.binary_cross_entropy_with_logits(encoded.spans.float(), target, reduction="none")
-        terms["spans"] = (found * weight).sum() / count
+        terms["spans"] = span_loss(encoded.spans, batch["spans"], mask, absent) / count
     return terms
 
 

@@ -21,7 +21,7 @@ from quern.triples.decoding import (
     subject_targets,
 )
 from quern.triples.model import TripleModel
-from quern.triples.settings import PRESETS, TripleFitting, TripleSettings
+from quern.triples.settings import PRESETS, Pairing, TripleFitting, TripleSettings
 from quern.triples.thresholds import SPAN, Thresholds, grid, loosened, lowest, span_grid
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Floats",
     "Found",
     "Hit",
+    "Pairing",
     "Scores",
     "Spans",
     "Thresholds",

@@ -8,6 +8,8 @@ import msgspec
 
 from quern.alignment import Occurrence
 
+Pairing = Literal["nearest", "spans"]
+
 
 class TripleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The network of a triple model; the defaults are the article's, preset ``full``.
@@ -38,7 +40,7 @@ class TripleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     subject: Literal["points", "ends"] = "points"
     points: int = 6
     distance: int = 64
-    pairing: Literal["nearest", "spans"] = "nearest"
+    pairing: Pairing = "nearest"
 
 
 PRESETS: dict[str, TripleSettings] = {
