@@ -47,7 +47,7 @@ LAYERS = (
     Layer(
         (
             *("alignment", "calibration", "data", "folder", "index"),
-            *("metrics", "migrations", "page", "runtime", "schema", "store"),
+            *("metrics", "migrations", "page", "priors", "runtime", "schema", "store"),
         )
     ),
     Layer(("links", "ranks", "sentences", "titles", "triples"), sideways=False),

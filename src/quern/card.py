@@ -83,6 +83,7 @@ def _triples(folder: ModelFolder, name: str) -> list[str]:
         "## Limits",
         "",
         about.limits or "Trained on one kind of text; expect less on any other.",
+        *_known(folder),
         _reading(manifest.reading, folder.codec.rules),
         "Two facts whose ends nest within each other under one predicate can be confused.",
         "",
@@ -132,6 +133,15 @@ def _speed(metrics: dict[str, Any]) -> list[str]:
         f"{speed['texts_per_second']:,.0f} texts a second on one thread "
         f"({speed['units_per_text']:.0f} units a text, {speed['machine']}), "
         "text handling and decoding included."
+    ]
+
+
+def _known(folder: ModelFolder) -> list[str]:
+    if folder.priors is None:
+        return []
+    return [
+        f"It carries {len(folder.priors):,} known triples and is told where they stand in a text; "
+        "it may favour what is known over what the text says."
     ]
 
 

@@ -25,9 +25,12 @@ class BadLine(msgspec.Struct, frozen=True):
     why: str
 
 
+_Triple = tuple[str, str, str] | LabelledTriple
+
+
 class _TripleLine(msgspec.Struct):
     text: str
-    triples: list[tuple[str, str, str] | LabelledTriple]
+    triples: list[_Triple]
     complete: bool = True
     predicates: list[str] | None = None
     entities: list[LabelledSpan] = []
@@ -35,6 +38,7 @@ class _TripleLine(msgspec.Struct):
 
 
 _TRIPLE_LINE = msgspec.json.Decoder(_TripleLine)
+_FACT_LINE: msgspec.json.Decoder[_Triple] = msgspec.json.Decoder(_Triple)
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -103,11 +107,16 @@ def scan_triples(path: Path) -> Iterator[TripleExample | BadLine]:
                 yield BadLine(number, str(error))
 
 
+def _triple(given: _Triple) -> LabelledTriple:
+    triple = given if isinstance(given, LabelledTriple) else LabelledTriple(*given)
+    if not (triple.subject and triple.predicate and triple.object):
+        raise ValueError(f"a triple has an empty part: {list(triple.key)}")
+    return triple
+
+
 def _example(row: _TripleLine, number: int) -> TripleExample:
-    triples = tuple(t if isinstance(t, LabelledTriple) else LabelledTriple(*t) for t in row.triples)
+    triples = tuple(map(_triple, row.triples))
     for triple in triples:
-        if not (triple.subject and triple.predicate and triple.object):
-            raise ValueError(f"a triple has an empty part: {list(triple.key)}")
         if row.predicates is not None and triple.predicate not in row.predicates:
             raise ValueError(
                 f"a triple's predicate '{triple.predicate}' is not in this line's \"predicates\""
@@ -132,19 +141,38 @@ def read_triples(path: Path) -> list[TripleExample]:
     rows = list(scan_triples(path))
     bad = [row for row in rows if isinstance(row, BadLine)]
     if bad:
-        raise DataError(_bad_lines(path, bad, "triples"))
+        see = f"Mend them, or see every one with: quern check triples {path}"
+        raise DataError(_bad_lines(path, bad, see))
     if not rows:
         raise DataError(f"{path}: no lines; expected one JSON object a line (see docs/data.md)")
     return [row for row in rows if isinstance(row, TripleExample)]
 
 
-def _bad_lines(path: Path, bad: Sequence[BadLine], task: str) -> str:
+def read_facts(path: Path) -> list[LabelledTriple]:
+    """Read facts without texts: a triple a line, as an object or as a list of three strings.
+
+    Raises:
+        DataError: lines that cannot be read (the first few named), or no line at all.
+    """
+    facts, bad = [], []
+    with open_bytes(path) as stream:
+        for number, line in _to_the_end(numbered_lines(stream), str(path)):
+            try:
+                facts.append(_triple(_FACT_LINE.decode(line)))
+            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+                bad.append(BadLine(number, _not_utf8(line) or str(error)))
+    wanted = 'a line is {"subject": …, "predicate": …, "object": …} or a list of the three'
+    if bad:
+        raise DataError(_bad_lines(path, bad, f"Mend them: {wanted}"))
+    if not facts:
+        raise DataError(f"{path}: no lines; {wanted}")
+    return facts
+
+
+def _bad_lines(path: Path, bad: Sequence[BadLine], next_step: str) -> str:
     shown = "\n".join(f"  {path}:{row.line}: {row.why}" for row in bad[:_SHOWN])
     more = f"\n  … and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
-    return (
-        f"{path}: {len(bad)} line(s) cannot be read:\n{shown}{more}\n"
-        f"Mend them, or see every one with: quern check {task} {path}"
-    )
+    return f"{path}: {len(bad)} line(s) cannot be read:\n{shown}{more}\n{next_step}"
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from quern import __version__, evaluation, folder
 from quern.card import card
 from quern.errors import DataError, FolderError
 from quern.folder import ModelFolder
+from quern.priors import Priors
 from quern.records import TripleExample
 from quern.tasks import load
 
@@ -52,9 +53,14 @@ def write_ensemble(
         first = folders[0]
         shutil.copyfile(first.path / folder.CODEC, temporary / folder.CODEC)
         members = _copy_graphs(folders, temporary)
+        known = [each.priors for each in folders if each.priors is not None]
+        payload = Priors.merged(known).payload() if known else None
+        if payload is not None:
+            (temporary / folder.PRIORS).write_bytes(payload)
         manifest = msgspec.structs.replace(
             first.manifest,
             members=members,
+            priors=None if payload is None else folder.fingerprint(payload),
             quern=__version__,
             precision=_common([f.manifest.precision for f in folders]) or "mixed",
             data=_common([f.manifest.data for f in folders]),
@@ -91,6 +97,11 @@ def _check(folders: Sequence[ModelFolder]) -> None:
                     f"{other.path}: has another {what} than {first.path}; probabilities can only "
                     "be averaged of models that were trained together (quern train --folds)"
                 )
+        if (ours.priors is None) != (theirs.priors is None):
+            raise FolderError(
+                f"{first.path} and {other.path}: one has priors and the other has none; their "
+                "probabilities cannot be averaged, but their facts can be joined (--union)"
+            )
 
 
 def _pairing(manifest: folder.Manifest) -> str:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import msgspec
 
 from quern.calibration import PlattScaling
 from quern.errors import FolderError
+from quern.priors import Priors
 from quern.runtime import Graph
 from quern.text import TextCodec
 
 FORMAT = 1
 MANIFEST = "quern.json"
 CODEC = "codec.json"
+PRIORS = "priors.json"
 WEIGHTS = "weights.safetensors"
 METRICS = "metrics.json"
 CARD = "README.md"
@@ -57,6 +60,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             more than one are numbered from 0.
         reading: units up to which whole sentences are read together, None for windows
             without regard to sentences.
+        families: how many models, each in a folder of its own, read side by side, their facts
+            joined; 1 for a model of its own.
+        priors: SHA-256 of the triples it knows already, None where it knows none.
         codec: fingerprint of the codec that all graphs were trained with.
         data: SHA-256 of the training file's bytes, None where it was not a file.
         precision: "fp32" or "int8".
@@ -76,6 +82,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     calibration: PlattScaling | None = None
     reading: int | None = None
     members: int = 1
+    families: int = 1
+    priors: str | None = None
     about: About = About()
 
 
@@ -126,11 +134,45 @@ class ModelFolder:
         members = self.manifest.members
         return [name] if members == 1 else [f"{name}-{i}" for i in range(members)]
 
+    @cached_property
+    def priors(self) -> Priors | None:
+        """The triples that the model knows already, if it makes use of any.
+
+        Raises:
+            FolderError: they are missing, or not those that the manifest names.
+        """
+        if self.manifest.priors is None:
+            return None
+        path = self.path / PRIORS
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise FolderError(f"{path}: cannot be read: {error.strerror}") from error
+        if (found := fingerprint(content)) != self.manifest.priors:
+            raise FolderError(
+                f"{path}: has SHA-256 {found[:12]}, {MANIFEST} wants {self.manifest.priors[:12]}; "
+                "take both from one training"
+            )
+        return Priors.read(content)
+
+    def families(self) -> list[ModelFolder]:
+        """The folders of the models that are joined; of a model of its own, none.
+
+        Raises:
+            FolderError: one of them is not a model folder.
+        """
+        if self.manifest.families == 1:
+            return []
+        return [ModelFolder(self.path / family(n)) for n in range(self.manifest.families)]
+
     def size(self) -> int:
         """Bytes of all that is needed to run the model; of an encoder, to start from it."""
-        graphs = [*self.path.glob("*.onnx")] or [self.path / WEIGHTS]
-        parts = [self.path / MANIFEST, self.path / CODEC, *graphs]
-        return sum(part.stat().st_size for part in parts)
+        own = [self.path / MANIFEST, self.path / CODEC]
+        own += [self.path / PRIORS] if self.manifest.priors else []
+        if not self.families():
+            own += [*self.path.glob("*.onnx")] or [self.path / WEIGHTS]
+        parts = sum(part.stat().st_size for part in own)
+        return parts + sum(each.size() for each in self.families())
 
     def metrics(self) -> dict[str, Any]:
         """What was measured on this folder, empty where nothing was."""
@@ -160,6 +202,11 @@ def _read_manifest(path: Path) -> Manifest:
         raise FolderError(f"{file}: cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise FolderError(f"{file}: {error}") from error
+
+
+def family(number: int) -> str:
+    """The name of the folder of one of several models that are joined."""
+    return f"family-{number}"
 
 
 def fingerprint(content: bytes) -> str:

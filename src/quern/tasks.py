@@ -33,6 +33,7 @@ def _triples(folder: ModelFolder, encoder: Runs, objects: Runs) -> TripleModel:
         msgspec.convert(manifest.thresholds, Thresholds),
         manifest.reading,
         manifest.calibration,
+        folder.priors,
     )
 
 

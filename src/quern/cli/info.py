@@ -61,6 +61,7 @@ def _facts(name: str, folder: ModelFolder) -> dict[str, Any]:
         "thresholds": manifest.thresholds,
         "reading": _reading(manifest.reading),
         "window": f"{rules.window} units, overlap {rules.overlap}",
+        "known_triples": 0 if folder.priors is None else len(folder.priors),
         "vocabulary": len(folder.codec.vocabulary),
         "codec": manifest.codec,
         "data": manifest.data,

@@ -45,6 +45,16 @@ def command() -> None:
     help="Folder of an encoder to start from (quern pretrain).",
 )
 @click.option(
+    "--priors",
+    is_flag=True,
+    help="Look up the triples of TRAIN in each text; a text never sees those it alone states.",
+)
+@click.option(
+    "--facts",
+    type=click.Path(path_type=Path),
+    help="File of more triples to look up, [s, p, o] or an object a line; with it, --priors is on.",
+)
+@click.option(
     "--set",
     "words",
     multiple=True,
@@ -71,6 +81,8 @@ def triples(
     out: Path,
     preset: str,
     init: Path | None,
+    priors: bool,
+    facts: Path | None,
     words: tuple[str, ...],
     allow: tuple[str, ...],
     folds: int | None,
@@ -83,6 +95,9 @@ def triples(
     stopped goes on with --resume as if it had not been. The folder holds the model, its
     scores, its learning curves and its card.
 
+    With --priors the model carries the triples of TRAIN along. Where the two ends of one stand
+    in a text, it is told so, and learns how far to trust that; --facts brings more of them.
+
     \b
     Examples:
       quern check triples train.jsonl --dev dev.jsonl
@@ -90,17 +105,19 @@ def triples(
       quern train triples train.jsonl --out small --preset fast --set epochs=10
       quern train triples train.jsonl --out better --init encoder
       quern train triples train.jsonl --out folds --folds 8
+      quern train triples train.jsonl --out knowing --priors
+      quern train triples train.jsonl --out knowing --facts known.jsonl
     """
     try:
         from quern.train.fit import Fit, Fold
         from quern.train.settings import plan
     except ModuleNotFoundError as error:
         raise MissingExtra("quern train", "train") from error
-    chosen = plan(preset, words)
+    chosen = plan(preset, [*words, "priors=true"] if priors else words)
     if folds is None:
         if out.exists() and not overwrite:
             raise TrainingError(f"{out}: exists already; choose another name or pass --overwrite")
-        fit = Fit(train, dev, chosen, allow=allow, init=init)
+        fit = Fit(train, dev, chosen, allow=allow, init=init, facts=facts)
         return _run(fit, out, resume=resume, overwrite=overwrite)
     if (out / MANIFEST).exists():
         raise TrainingError(f"{out}: is a model folder; --folds wants a folder to put models into")
@@ -110,7 +127,8 @@ def triples(
             note(f"{part}: is there already")
             continue
         note(f"fold {number + 1} of {folds}")
-        fit = Fit(train, dev, chosen, allow=allow, init=init, fold=Fold(number, folds))
+        fold = Fold(number, folds)
+        fit = Fit(train, dev, chosen, allow=allow, init=init, fold=fold, facts=facts)
         _run(fit, part, resume=resume, overwrite=overwrite)
 
 
@@ -122,6 +140,8 @@ def _run(fit: Fit, out: Path, *, resume: bool, overwrite: bool) -> None:
         note(f"labels that did not fit or were placed by guess:\n{listing(guessed)}")
     items, labels = len(fit.training.items.items), len(fit.training.labels)
     note(f"{items:,} windows to train on, {len(fit.training.dev):,} dev texts, {labels} labels")
+    if (known := fit.training.priors) is not None:
+        note(f"{len(known):,} known triples{_left_out(fit)}")
     watch = _Watch(fit)
     try:
         metrics = fit.run(out, resume=resume, overwrite=overwrite, report=watch)
@@ -137,6 +157,13 @@ def _run(fit: Fit, out: Path, *, resume: bool, overwrite: bool) -> None:
         f"wrote {out}: dev F1 {figures['f1']:.4f}, precision {figures['precision']:.4f}, "
         f"recall {figures['recall']:.4f}"
     )
+
+
+def _left_out(fit: Fit) -> str:
+    """What to say of facts that no label can make use of."""
+    predicates = {label.predicate for label in fit.training.labels}
+    count = sum(fact.predicate not in predicates for fact in fit.facts)
+    return f"; {count:,} facts have a predicate that no label has" if count else ""
 
 
 class _Watch:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from quern.alignment import Problem
-from quern.data import data_hash, read_triples
+from quern.data import data_hash, read_facts, read_triples
 from quern.errors import DataError
-from quern.records import TripleExample
+from quern.records import LabelledTriple, TripleExample
 from quern.train.checkpoint import Checkpoint
 from quern.train.encoders import Pretrained
 from quern.train.loop import Epoch, Step
@@ -49,6 +49,7 @@ class Fit:
         allow: Collection[str] = (),
         init: Path | None = None,
         fold: Fold | None = None,
+        facts: Path | Sequence[LabelledTriple] | None = None,
     ) -> None:
         """Read and check the data, and build what will be trained.
 
@@ -60,12 +61,17 @@ class Fit:
             allow: kinds of loss to accept: "absent", "border", "window".
             init: folder of a pre-trained encoder to start from.
             fold: leave out this part of the training data (and choose by it, without dev).
+            facts: triples known from elsewhere; they turn the setting ``priors`` on.
 
         Raises:
-            DataError: the data cannot be read, or would lose labels that ``allow`` does not
-                name.
+            DataError: the data or the facts cannot be read, or labels would be lost that
+                ``allow`` does not name.
         """
         self.plan = plan or Plan()
+        if facts is not None:
+            settings = msgspec.structs.replace(self.plan.settings, priors=True)
+            self.plan = msgspec.structs.replace(self.plan, settings=settings)
+        self.facts = read_facts(facts) if isinstance(facts, Path) else list(facts or ())
         known = read_triples(train) if isinstance(train, Path) else list(train)
         examples, held = split_by_hash(known, fold or _HELD_OUT)
         if dev is not None:
@@ -74,7 +80,7 @@ class Fit:
         self.data = data_hash(train) if isinstance(train, Path) else None
         self._init = None if init is None else Pretrained(init)
         self._fold = fold
-        self.training = TripleTraining(examples, held, self.plan, self._init, known)
+        self.training = TripleTraining(examples, held, self.plan, self._init, known, self.facts)
         self._refuse(allow)
 
     def checkpoint(self, out: Path) -> Checkpoint:
@@ -85,6 +91,7 @@ class Fit:
             "plan": msgspec.to_builtins(plan),
             "init": self._init and self._init.identity,
             "fold": self._fold,
+            "priors": self.training.known,
         }
         return Checkpoint(out.with_name(out.name + ".training"), identity)
 

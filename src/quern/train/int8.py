@@ -27,6 +27,8 @@ _EAGER = Thresholds(0.05, 0.05, 0.5, 0.5)  # so that texts without facts show su
 # Products with one row for a whole text or subject: too small to gain from 8 bits, and the
 # runtime's integer product of a single row differs from that of several in the last bit.
 _ONE_ROW = ("net.relations.", "net.objects.reader.", "net.objects.subject.")
+# Marks of what is known: tiny, and the texts that fix the scales may hold nothing known.
+_MARKS = ("net.subjects.known.", "net.objects.known.")
 
 
 class _Recorder:
@@ -72,8 +74,10 @@ def write_int8(
         for name, inputs in runs.items():
             step = max(1, len(inputs) // _RUNS)
             graph = f"{name}.onnx"
-            quantise(source / graph, temporary / graph, inputs[::step], _ONE_ROW)
-        shutil.copyfile(source / folder.CODEC, temporary / folder.CODEC)
+            quantise(source / graph, temporary / graph, inputs[::step], _ONE_ROW + _MARKS)
+        for name in (folder.CODEC, folder.PRIORS):
+            if (source / name).exists():
+                shutil.copyfile(source / name, temporary / name)
         manifest = msgspec.structs.replace(given.manifest, precision="int8")
         folder.write_json(temporary / folder.MANIFEST, manifest)
         before = evaluation.score(load(source), examples).figures()
@@ -116,6 +120,7 @@ def _record(given: folder.ModelFolder, texts: Sequence[str]) -> dict[str, list[A
         recorders["objects"],
         model.thresholds,
         model.reading,
+        priors=model.priors,
     )
     for _ in model.scores([given.codec.encode(text) for text in texts], [_EAGER]):
         pass

@@ -23,6 +23,7 @@ from quern.alignment import (
     outside,
     smallest_reading,
 )
+from quern.priors import Priors, home_of, known_objects, known_subjects
 from quern.records import TripleExample
 from quern.runtime import padded
 from quern.text import UNKNOWN, Encoding, TextCodec, Window
@@ -48,6 +49,7 @@ class Item(NamedTuple):
         entities: likewise.
         absent: weight of "no subject here".
         absent_objects: (labels,), weight of "no object here" under each label.
+        home: of the text, whose own triples are no priors of it.
     """
 
     line: int
@@ -57,6 +59,7 @@ class Item(NamedTuple):
     entities: list[AlignedEntity]
     absent: float
     absent_objects: NDArray[np.float32]
+    home: int
 
 
 class TripleItems:
@@ -69,6 +72,7 @@ class TripleItems:
         labels: Sequence[Label],
         fitting: TripleFitting,
         spans: bool = False,
+        priors: Priors | None = None,
     ) -> None:
         """Align all labels; ``problems`` lists what did not fit.
 
@@ -76,7 +80,7 @@ class TripleItems:
         be read at once by the trained model. ``spans`` asks for targets of spans too.
         """
         self.codec = codec
-        self.fitting, self.spans = fitting, spans
+        self.fitting, self.spans, self.priors = fitting, spans, priors
         self.labels = {label: k for k, label in enumerate(labels)}
         types = sorted({entity.type or "" for e in examples for entity in e.entities})
         self.types = {name: k for k, name in enumerate(types)}
@@ -94,6 +98,7 @@ class TripleItems:
         entities, problems = align_entities(example, encoding, self.codec)
         self.problems += problems
         absent, absent_objects = self._absent(example)
+        home = home_of(example.text)
         for window in windows:
             held, first = in_window(triples, window), window.first
             named = [
@@ -102,7 +107,7 @@ class TripleItems:
                 if first <= a and b < window.stop
             ]
             self.items.append(
-                Item(example.line, encoding, window, held, named, absent, absent_objects)
+                Item(example.line, encoding, window, held, named, absent, absent_objects, home)
             )
         return encoding, triples
 
@@ -152,6 +157,12 @@ class TripleItems:
         )
         if self.spans:
             arrays["spans"] = np.stack([span_targets(item.triples, length) for item in batch])
+        if self.priors is not None:
+            finds = (self.priors.find(i.encoding, [i.window], i.home) for i in batch)
+            known = [found for (found,) in finds]
+            pairs = list(zip(known, subjects, strict=True))
+            arrays["known"] = known_subjects(known, length)
+            arrays["known_objects"] = known_objects(pairs, len(self.labels), length)
         arrays["absent"] = np.array([item.absent for item in batch], dtype=np.float32)
         arrays["absent_objects"] = np.stack([item.absent_objects for item in batch])
         return {name: torch.from_numpy(array) for name, array in arrays.items()}

@@ -16,7 +16,8 @@ from quern import __version__, evaluation, folder
 from quern.alignment import Label, Problem
 from quern.card import card
 from quern.errors import DataError
-from quern.records import TripleExample
+from quern.priors import Priors
+from quern.records import LabelledTriple, TripleExample
 from quern.runtime import Graph
 from quern.tasks import load
 from quern.text import GRAM_SLOTS, SHAPES, CodecRules, TextCodec
@@ -50,6 +51,8 @@ class TripleTraining:
 
     Attributes:
         problems: labels that do not fit, or are placed by guess.
+        priors: the triples that the model will know, if it is to know any.
+        known: their SHA-256.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class TripleTraining:
         plan: Plan,
         init: Pretrained | None = None,
         known: Sequence[TripleExample] = (),
+        facts: Sequence[LabelledTriple] = (),
     ) -> None:
         """Fit the codec, align the labels, build the network and its graphs.
 
@@ -69,6 +73,7 @@ class TripleTraining:
             init: an encoder to start from.
             known: texts whose units and labels the model should know, those of ``train`` by
                 default; models that are to be averaged need the same.
+            facts: triples known from elsewhere, for a network with priors.
 
         Raises:
             DataError: there is nothing to learn from or to choose by.
@@ -90,7 +95,13 @@ class TripleTraining:
         self.labels = sorted(found, key=lambda label: label.sort_key)
         spans = plan.settings.pairing == "spans"
         self._usual = Thresholds(span=SPAN) if spans else Thresholds()
-        self.items = TripleItems(train, self.codec, self.labels, plan.fitting, spans)
+        with_priors = plan.settings.priors
+        self.priors = Priors.learn(train, self.labels, facts) if with_priors else None
+        payload = None if self.priors is None else self.priors.payload()
+        self.known = None if payload is None else folder.fingerprint(payload)
+        self.items = TripleItems(
+            train, self.codec, self.labels, plan.fitting, spans, self.priors
+        )
         self.net = TripleNet(plan.settings, self.codec, len(self.labels), len(self.items.types))
         if init is not None:
             init.start(self.net.encoder, EncoderSettings.of(plan.settings), self.codec)
@@ -124,6 +135,8 @@ class TripleTraining:
             for name, graph in zip(("encoder", "objects"), self._graphs, strict=True):
                 (temporary / f"{name}.onnx").write_bytes(graph.refill(arrays))
             save_file(arrays, temporary / folder.WEIGHTS)
+            if self.priors is not None:
+                (temporary / folder.PRIORS).write_bytes(self.priors.payload())
             folder.write_json(temporary / folder.MANIFEST, self._manifest(tuned, data))
             metrics = {
                 "dev": evaluation.score(load(temporary), self.dev).figures(),
@@ -146,6 +159,7 @@ class TripleTraining:
             thresholds=msgspec.to_builtins(tuned),
             reading=self.items.reading,
             codec=self.codec.fingerprint,
+            priors=self.known,
             data=data,
             precision="fp32",
             quern=__version__,
@@ -163,7 +177,13 @@ class TripleTraining:
         arrays, threads = _named(weights), self.plan.schedule.threads
         encoder, objects = (Graph(graph.refill(arrays), threads) for graph in self._graphs)
         return TripleModel(
-            self.codec, self.labels, encoder, objects, thresholds, self.items.reading
+            self.codec,
+            self.labels,
+            encoder,
+            objects,
+            thresholds,
+            self.items.reading,
+            priors=self.priors,
         )
 
 
@@ -175,6 +195,8 @@ def _named(weights: Mapping[str, torch.Tensor]) -> dict[str, NDArray[np.float32]
 def export_graphs(net: TripleNet, codec: TextCodec) -> tuple[ExportedGraph, ExportedGraph]:
     """Trace both graphs on a small made-up batch and check them against torch."""
     units = _example_inputs(codec)
+    if (trust := net.objects.trust) is not None:
+        units["known"] = _example_marks(3, 16, 2)
     with torch.no_grad():
         encoded = EncoderGraph(net.eval())(units)
     # The spans that some networks tell come last and are not for the object step.
@@ -183,10 +205,13 @@ def export_graphs(net: TripleNet, codec: TextCodec) -> tuple[ExportedGraph, Expo
         "start": torch.tensor([0, 3, 2, 1, 5]),
         "end": torch.tensor([4, 3, 8, 2, 15]),
     }
+    if trust is not None:
+        subjects["known_objects"] = _example_marks(5, 16, *trust.shape)
     text = {0: "batch", 1: "length"}
     axes = dict.fromkeys((*units, "hidden", "context", "entities", "mask"), text)
     axes |= {"relations": {0: "batch"}}
     axes |= {name: {0: "subjects"} for name in ("row", "start", "end")}
+    axes |= {"known_objects": {0: "subjects", 1: "length"}}
     outputs = _ENCODED if net.spans is None else (*_ENCODED, "spans")
     encoder = export(EncoderGraph(net), units, outputs, axes, codec.fingerprint)
     objects = export(ObjectGraph(net), subjects, ["objects"], axes, codec.fingerprint)
@@ -209,3 +234,7 @@ def _example_inputs(codec: TextCodec) -> dict[str, torch.Tensor]:
         "shapes": draw(1, SHAPES, 3, 16),
         "grams": draw(0, codec.rules.buckets, 3, 16, GRAM_SLOTS),
     }
+
+
+def _example_marks(*size: int) -> torch.Tensor:
+    return torch.randint(0, 2, size, generator=torch.Generator().manual_seed(0)).float()

@@ -59,6 +59,19 @@ class Gate(nn.Module):
         return self.outer(torch.relu(self.inner(x)))
 
 
+class Marks(nn.Module):
+    """The share of marked starts and ends in a convolution of width 3."""
+
+    def __init__(self, dim: int) -> None:
+        """No bias: where nothing is marked, nothing is added."""
+        super().__init__()
+        self.product = Linear(6, dim, bias=False)
+
+    def forward(self, marks: Tensor) -> Tensor:
+        """(B, T, 2) → (B, T, dim)."""
+        return self.product(taps(marks, 1))
+
+
 class SubjectHead(nn.Module):
     """Self-attention, convolution, and the logits of subject starts and ends."""
 
@@ -69,14 +82,19 @@ class SubjectHead(nn.Module):
         self.heads = settings.heads
         self.qkv = Linear(dim, 3 * width) if width else None
         self.convolution = Linear(3 * (dim + width), dim)
+        self.known = Marks(dim) if settings.priors else None
         self.out = Linear(dim, 2)
 
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, dim) → (B, T, 2)."""
+    def forward(self, hidden: Tensor, mask: Tensor, known: Tensor | None = None) -> Tensor:
+        """(B, T, dim), and with priors marks of known subjects (B, T, 2) → (B, T, 2)."""
         x = hidden
         if self.qkv is not None:
             x = torch.cat([x, attend(self.qkv(x), mask, self.heads) * mask], dim=-1)
-        return self.out(torch.relu(self.convolution(taps(x, 1))))
+        h = self.convolution(taps(x, 1))
+        if self.known is not None:
+            assert known is not None
+            h = h + self.known(known)
+        return self.out(torch.relu(h))
 
 
 class ObjectHead(nn.Module):
@@ -105,6 +123,8 @@ class ObjectHead(nn.Module):
         self.mixed = Linear(3 * attention, dim, bias=False) if attention else None
         self.present = Linear(dim, 1)
         self.out = Linear(dim, 2 * labels)
+        self.known = Marks(dim) if settings.priors else None
+        self.trust = nn.Parameter(torch.ones(labels, 2)) if settings.priors else None
 
     def context(self, hidden: Tensor) -> Tensor:
         """The text's share: (B, T, dim) → (B, T, 3·attention + dim)."""
@@ -114,9 +134,17 @@ class ObjectHead(nn.Module):
         return torch.cat([self.text_qkv(hidden), text], dim=-1)
 
     def forward(
-        self, encoded: Encoded, row: Tensor, start: Tensor, end: Tensor
+        self,
+        encoded: Encoded,
+        row: Tensor,
+        start: Tensor,
+        end: Tensor,
+        known: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """S subjects → logits of objects (S, T, labels, 2) and of their presence (S, T, 1)."""
+        """S subjects → logits of objects (S, T, labels, 2) and of their presence (S, T, 1).
+
+        With priors, ``known`` marks the known objects of each subject, (S, T, labels, 2).
+        """
         length = encoded.hidden.shape[1]
         place = torch.arange(length, device=row.device).unsqueeze(0)
         subject = self.reader(encoded.hidden, row, start, end)
@@ -131,9 +159,14 @@ class ObjectHead(nn.Module):
             mask = encoded.mask[row]
             a = attend(total[..., : 3 * self.attention], mask, self.heads) * mask
             h = total[..., 3 * self.attention :] + self.mixed(taps(a, 1))
+        if self.known is not None:
+            assert known is not None
+            h = h + self.known(known.amax(2))  # something is known here, whatever the label
         h = torch.relu(h)
-        logits = self.out(h)
-        return logits.reshape(row.shape[0], length, -1, 2), self.present(h)
+        logits = self.out(h).reshape(row.shape[0], length, -1, 2)
+        if self.trust is not None and known is not None:
+            logits = logits + (known * self.trust).to(logits.dtype)
+        return logits, self.present(h)
 
     def _relative(self, place: Tensor, end: Tensor) -> Tensor:
         return (place - end.unsqueeze(1)).clamp(-self.distance, self.distance) + self.distance
@@ -166,7 +199,7 @@ class TripleNet(nn.Module):
         hidden, mask = self.encoder(inputs)
         highest = (hidden - (1 - mask) * 1e4).amax(1)
         return Encoded(
-            subjects=self.subjects(hidden, mask),
+            subjects=self.subjects(hidden, mask, inputs.get("known")),
             hidden=hidden,
             context=self.objects.context(hidden),
             entities=self.entities(hidden),
@@ -216,14 +249,16 @@ def triple_loss(net: TripleNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
             ``absent`` (B,) and ``absent_objects`` (B, labels), the weights of what is not
             labelled. Where entities are labelled, ``entities`` (B, T, types, 2) and
             ``named`` (B,), whether they are in this text. Where spans are told, ``spans``
-            (B, T, T).
+            (B, T, T). With priors, ``known`` (B, T, 2) and
+            ``known_objects`` (B, T, labels, 2) of the sampled subjects.
 
     Returns:
         The terms by name; each is a mean over units.
     """
     encoded = net.encode(batch)
     row = torch.arange(len(batch["units"]), device=batch["units"].device)
-    logits, present = net.objects(encoded, row, batch["start"], batch["end"])
+    known = batch.get("known_objects")
+    logits, present = net.objects(encoded, row, batch["start"], batch["end"], known)
     mask, absent = encoded.mask.float(), batch["absent"]
     subjects = cross_entropy(log_subjects(encoded), batch["subjects"], absent[:, None, None])
     objects = cross_entropy(
@@ -287,7 +322,7 @@ class ObjectGraph(nn.Module):
             inputs["hidden"][..., :0],
             *(inputs[name] for name in ("hidden", "context", "entities", "relations", "mask")),
         )
-        row = inputs["row"]
-        logits, present = self.net.objects(encoded, row, inputs["start"], inputs["end"])
+        row, known = inputs["row"], inputs.get("known_objects")
+        logits, present = self.net.objects(encoded, row, inputs["start"], inputs["end"], known)
         gate = encoded.entities[row].unsqueeze(2) * torch.sigmoid(present).unsqueeze(-1)
         return torch.sigmoid(logits) * gate * encoded.relations[row].unsqueeze(1).unsqueeze(-1)

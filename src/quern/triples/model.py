@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from quern.alignment import Label, UnitSpan
 from quern.calibration import PlattScaling
 from quern.errors import TextError
+from quern.priors import Known, Priors, known_objects, known_subjects
 from quern.records import Triple
-from quern.runtime import Runs, batches, padded
+from quern.runtime import Arrays, Runs, batches, padded
 from quern.text import Encoding, TextCodec, Window
 from quern.triples.decoding import (
     Floats,
@@ -45,6 +48,7 @@ class TripleModel:
         thresholds: Thresholds,
         reading: int | None = None,
         calibration: PlattScaling | None = None,
+        priors: Priors | None = None,
     ) -> None:
         """Put the parts of a model folder together."""
         self.codec = codec
@@ -52,6 +56,7 @@ class TripleModel:
         self.thresholds = thresholds
         self.reading = reading
         self.calibration = calibration
+        self.priors = priors
         self._encoder = encoder
         self._objects = objects
 
@@ -127,10 +132,14 @@ class TripleModel:
             for i, encoding in enumerate(encodings)
             for window in self.windows(encoding)
         ]
+        known = self._known(encodings)
         lengths = [window.stop - window.first for _, _, window in parts]
         for group in batches(lengths, self.batch_size):
             length = padded(lengths[group[-1]])
-            inputs = self.codec.arrays([parts[g][1:] for g in group], length)
+            inputs: Arrays = self.codec.arrays([parts[g][1:] for g in group], length)
+            here = [known[g] for g in group] if known else []
+            if here:
+                inputs = {**inputs, "known": known_subjects(here, length)}
             encoded = self._encoder(inputs)
             subjects, told = encoded.pop("subjects"), encoded.pop("spans", None)
             spans = [
@@ -140,21 +149,40 @@ class TripleModel:
                 sorted({s for t in candidates for s in decode_subjects(subjects[row], t, of_row)})
                 for row, of_row in enumerate(spans)
             ]
-            objects = self._run_objects(encoded, pairs, floor)
+            objects = self._run_objects(encoded, pairs, floor, here)
             for row, g in enumerate(group):
                 i, _, window = parts[g]
                 yield i, window, Scores(subjects[row], objects[row], spans[row])
 
+    def _known(self, encodings: Sequence[Encoding]) -> list[Known]:
+        """What the priors know in every window, in the order of the windows."""
+        if self.priors is None:
+            return []
+        return [
+            known
+            for encoding in encodings
+            for known in self.priors.find(encoding, self.windows(encoding))
+        ]
+
     def _run_objects(
-        self, encoded: dict[str, Floats], pairs: list[list[UnitSpan]], floor: Thresholds
+        self,
+        encoded: dict[str, Floats],
+        pairs: list[list[UnitSpan]],
+        floor: Thresholds,
+        known: Sequence[Known],
     ) -> list[dict[UnitSpan, tuple[list[Hit], list[Hit]]]]:
         flat = [(row, *pair) for row, of_row in enumerate(pairs) for pair in of_row]
         objects: list[dict[UnitSpan, tuple[list[Hit], list[Hit]]]] = [{} for _ in pairs]
         for at in range(0, len(flat), 2 * self.batch_size):
             some = flat[at : at + 2 * self.batch_size]
             index = np.array(some, dtype=np.int64)
-            places = {"row": index[:, 0], "start": index[:, 1], "end": index[:, 2]}
-            probabilities = self._objects({**encoded, **places})["objects"]
+            inputs: dict[str, NDArray[Any]] = {**encoded}
+            inputs |= {"row": index[:, 0], "start": index[:, 1], "end": index[:, 2]}
+            if known:
+                subjects = [(known[row], (start, end)) for row, start, end in some]
+                length = encoded["hidden"].shape[1]
+                inputs["known_objects"] = known_objects(subjects, len(self.labels), length)
+            probabilities = self._objects(inputs)["objects"]
             for (row, start, end), found in zip(some, probabilities, strict=True):
                 objects[row][start, end] = sparse(found, floor)
         return objects

@@ -28,6 +28,7 @@ class TripleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         distance: units after which relative positions are no longer told apart.
         pairing: a start ends at the "nearest" end after it, or wherever the two make one of the
             "spans" that a head of its own finds; only so can spans be nested.
+        priors: tell the network where known triples stand (``quern.priors``).
     """
 
     dim: int = 128
@@ -41,6 +42,7 @@ class TripleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     points: int = 6
     distance: int = 64
     pairing: Pairing = "nearest"
+    priors: bool = False
 
 
 PRESETS: dict[str, TripleSettings] = {
