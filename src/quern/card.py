@@ -84,7 +84,7 @@ def _triples(folder: ModelFolder, name: str) -> list[str]:
         "",
         about.limits or "Trained on one kind of text; expect less on any other.",
         *_known(folder),
-        _reading(manifest.reading, folder.codec.rules),
+        *_reading(folder),
         "Two facts whose ends nest within each other under one predicate can be confused.",
         "",
         "## Use",
@@ -145,7 +145,17 @@ def _known(folder: ModelFolder) -> list[str]:
     ]
 
 
-def _reading(reading: int | None, rules: CodecRules) -> str:
+def _reading(folder: ModelFolder) -> list[str]:
+    manifest = folder.manifest
+    if manifest.families == 1:
+        return [_cut(manifest.reading, folder.codec.rules)]
+    return [
+        f"A union of {manifest.families} models, which lie in it with cards of their own. What one "
+        "of them gives is given; a fact of several has the highest of their scores."
+    ]
+
+
+def _cut(reading: int | None, rules: CodecRules) -> str:
     cut = f"windows of {rules.window} units that overlap by {rules.overlap}"
     end = "a fact that reaches beyond what is read at once is not found."
     if reading is None:

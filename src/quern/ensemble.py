@@ -1,4 +1,4 @@
-"""Several models as one: their probabilities are averaged before decoding."""
+"""Several models as one: their probabilities averaged, or the facts that they decode joined."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Any
 import msgspec
 
 from quern import __version__, evaluation, folder
+from quern.alignment import Label
 from quern.card import card
 from quern.errors import DataError, FolderError
 from quern.folder import ModelFolder
 from quern.priors import Priors
 from quern.records import TripleExample
-from quern.tasks import load
+from quern.tasks import load, load_one
 
 _GRAPHS = ("encoder", "objects")
+_Labels = list[Label]
 
 
 def write_ensemble(
@@ -43,11 +45,7 @@ def write_ensemble(
         FolderError: fewer than two models, or they do not fit together.
         DataError: no text of ``examples`` has a triple.
     """
-    if len(sources) < 2:
-        raise FolderError("an ensemble needs two models or more")
-    if not any(example.triples for example in examples):
-        raise DataError("the labelled texts hold no triples; nothing could be scored")
-    folders = [ModelFolder(path) for path in sources]
+    folders = _opened(sources, examples)
     _check(folders)
     with folder.writing(out, overwrite=overwrite) as temporary:
         first = folders[0]
@@ -66,18 +64,92 @@ def write_ensemble(
             data=_common([f.manifest.data for f in folders]),
         )
         folder.write_json(temporary / folder.MANIFEST, manifest)
-        tuned, _ = evaluation.tune(load(temporary), examples)
+        tuned, _ = evaluation.tune(load_one(temporary), examples)
         manifest = msgspec.structs.replace(manifest, thresholds=msgspec.to_builtins(tuned))
         folder.write_json(temporary / folder.MANIFEST, manifest)
-        metrics = {
-            "calibration": evaluation.calibrate(temporary, examples),
-            "dev": evaluation.score(load(temporary), examples).figures(),
-            "dev_texts": len(examples),
-            "members": {str(path): evaluation.score(load(path), examples).f1 for path in sources},
-        }
-        folder.write_json(temporary / folder.METRICS, metrics)
-        page = card(ModelFolder(temporary), out.name)
-        (temporary / folder.CARD).write_text(page, encoding="utf-8")
+        return _measured(temporary, out.name, sources, examples)
+
+
+def write_union(
+    sources: Sequence[Path],
+    out: Path,
+    examples: Sequence[TripleExample],
+    *,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Put models into one folder that gives what any of them gives, and score it beside each.
+
+    After Su, "基于DGCNN和概率图的轻量级信息抽取模型" (2019), who joins models with priors and
+    models without. Each keeps its thresholds; the joint scores are calibrated anew.
+
+    Args:
+        sources: folders of triple models, whatever they know; a union counts as its families.
+        out: the folder to write.
+        examples: labelled texts to calibrate and score on.
+        overwrite: replace a model folder that is there.
+
+    Returns:
+        ``metrics.json`` of the new folder; see ``write_ensemble``.
+
+    Raises:
+        FolderError: fewer than two models, or one for another task.
+        DataError: no text of ``examples`` has a triple.
+    """
+    opened = _opened(sources, examples)
+    folders = [family for each in opened for family in each.families() or [each]]
+    found = {label for each in folders for label in msgspec.convert(each.manifest.labels, _Labels)}
+    abouts = [each.manifest.about for each in folders]
+    with folder.writing(out, overwrite=overwrite) as temporary:
+        shutil.copyfile(folders[0].path / folder.CODEC, temporary / folder.CODEC)
+        for number, each in enumerate(folders):
+            left = shutil.ignore_patterns(folder.WEIGHTS, folder.CURVES)
+            shutil.copytree(each.path, temporary / folder.family(number), ignore=left)
+        manifest = folder.Manifest(
+            format=folder.FORMAT,
+            task="triples",
+            settings={},
+            labels=msgspec.to_builtins(sorted(found, key=lambda label: label.sort_key)),
+            thresholds={},
+            codec=folders[0].manifest.codec,
+            data=_common([each.manifest.data for each in folders]),
+            precision=_common([each.manifest.precision for each in folders]) or "mixed",
+            quern=__version__,
+            families=len(folders),
+            about=folder.About(
+                data_name=_listed([about.data_name for about in abouts]),
+                licence=_listed([about.licence for about in abouts]),
+                limits=_listed([about.limits for about in abouts]),
+            ),
+        )
+        folder.write_json(temporary / folder.MANIFEST, manifest)
+        return _measured(temporary, out.name, sources, examples)
+
+
+def _opened(sources: Sequence[Path], examples: Sequence[TripleExample]) -> list[ModelFolder]:
+    if len(sources) < 2:
+        raise FolderError("an ensemble needs two models or more")
+    if not any(example.triples for example in examples):
+        raise DataError("the labelled texts hold no triples; nothing could be scored")
+    folders = [ModelFolder(path) for path in sources]
+    for each in folders:
+        if (task := each.manifest.task) != "triples":
+            raise FolderError(f"{each.path}: a model for '{task}', not for triples")
+    return folders
+
+
+def _measured(
+    temporary: Path, name: str, sources: Sequence[Path], examples: Sequence[TripleExample]
+) -> dict[str, Any]:
+    """Calibrate and score the folder, write its metrics and its card."""
+    metrics = {
+        "calibration": evaluation.calibrate(temporary, examples),
+        "dev": evaluation.score(load(temporary), examples).figures(),
+        "dev_texts": len(examples),
+        "members": {str(path): evaluation.score(load(path), examples).f1 for path in sources},
+    }
+    folder.write_json(temporary / folder.METRICS, metrics)
+    page = card(ModelFolder(temporary), name)
+    (temporary / folder.CARD).write_text(page, encoding="utf-8")
     return metrics
 
 
@@ -85,8 +157,10 @@ def _check(folders: Sequence[ModelFolder]) -> None:
     first = folders[0]
     for other in folders:
         ours, theirs = first.manifest, other.manifest
-        if theirs.task != "triples":
-            raise FolderError(f"{other.path}: a model for '{theirs.task}', not for triples")
+        if theirs.families > 1:
+            raise FolderError(
+                f"{other.path}: a union, whose families decode by themselves; join it by --union"
+            )
         for what, same in (
             ("vocabulary", ours.codec == theirs.codec),
             ("labels", ours.labels == theirs.labels),
@@ -116,6 +190,11 @@ def _copy_graphs(folders: Sequence[ModelFolder], target: Path) -> int:
                 shutil.copyfile(each.path / f"{name}.onnx", target / f"{kind}-{number}.onnx")
             number += 1
     return number
+
+
+def _listed(values: Sequence[str]) -> str:
+    """What is stated, each once."""
+    return "; ".join(dict.fromkeys(filter(None, values)))
 
 
 def _common(values: Sequence[str | None]) -> str | None:

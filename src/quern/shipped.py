@@ -12,7 +12,7 @@ from quern.records import Triple
 from quern.schema import Schema
 from quern.tasks import load as open_folder
 from quern.text import han_share
-from quern.triples import TripleModel
+from quern.triples import ReadsTriples
 
 HOME = Path(__file__).parent / "models"
 _MOSTLY_HAN = 0.2  # a Chinese text may be full of Latin names and digits
@@ -54,7 +54,7 @@ def _triples_of(language: Language, preset: Preset) -> str:
     return fast if preset == "fast" and fast in names() else f"{language}-triples"
 
 
-def load(model: str | Path, *, threads: int = 1) -> TripleModel:
+def load(model: str | Path, *, threads: int = 1) -> ReadsTriples:
     """Open a model folder, or a shipped model by its name.
 
     Args:
@@ -90,7 +90,7 @@ class TripleReader:
         """
         self._schema = schema
         self._shipped = {language: _triples_of(language, preset) for language in LANGUAGES}
-        self._models: dict[str, TripleModel] = {}
+        self._models: dict[str, ReadsTriples] = {}
         self._only = None if model is None else str(model)
         if self._only is not None:
             self._models[self._only] = load(self._only)
@@ -115,7 +115,7 @@ class TripleReader:
         folders = [ModelFolder(find(name)) for name in may_open]
         return {label["predicate"] for folder in folders for label in folder.manifest.labels}
 
-    def _model(self, name: str) -> TripleModel:
+    def _model(self, name: str) -> ReadsTriples:
         model = self._models.get(name)
         if model is None:
             model = self._models[name] = load(name)

@@ -11,10 +11,17 @@ from quern.alignment import Label
 from quern.errors import FolderError
 from quern.folder import ModelFolder
 from quern.runtime import Averaged, Runs
-from quern.triples import Thresholds, TripleModel
+from quern.triples import ReadsTriples, Thresholds, TripleModel, TripleUnion
 
 
-def _open_triples(folder: ModelFolder, threads: int) -> TripleModel:
+def _open_triples(folder: ModelFolder, threads: int) -> ReadsTriples:
+    if families := folder.families():
+        models = [_joint(family, threads) for family in families]
+        return TripleUnion(models, folder.manifest.calibration)
+    return _joint(folder, threads)
+
+
+def _joint(folder: ModelFolder, threads: int) -> TripleModel:
     encoders, objects = folder.graphs("encoder", threads), folder.graphs("objects", threads)
     if len(encoders) == 1:
         return _triples(folder, encoders[0], objects[0])
@@ -37,15 +44,15 @@ def _triples(folder: ModelFolder, encoder: Runs, objects: Runs) -> TripleModel:
     )
 
 
-TASKS: dict[str, Callable[[ModelFolder, int], TripleModel]] = {
+TASKS: dict[str, Callable[[ModelFolder, int], ReadsTriples]] = {
     "triples": _open_triples,
 }
 
 ENCODER = "encoder"  # the task of a folder that no graph comes with
 
 
-def load(path: str | Path, *, threads: int = 1) -> TripleModel:
-    """Open a model folder.
+def load(path: str | Path, *, threads: int = 1) -> ReadsTriples:
+    """Open a model folder, or one of several joined.
 
     Args:
         path: the folder.
@@ -70,14 +77,28 @@ def load(path: str | Path, *, threads: int = 1) -> TripleModel:
         raise FolderError(f"{path}: quern.json: {error}") from error
 
 
+def load_one(path: str | Path, *, threads: int = 1) -> TripleModel:
+    """Open a folder whose graphs are run and decoded together.
+
+    Raises:
+        FolderError: see ``load``; or several models are joined there.
+    """
+    model = load(path, threads=threads)
+    if isinstance(model, TripleModel):
+        return model
+    raise FolderError(f"{path}: a union of models; take one of the folders in it")
+
+
 def members(path: str | Path, *, threads: int = 1) -> list[TripleModel]:
-    """Open the members of an ensemble one by one; any other model is its only member.
+    """Open the members of an ensemble or a union one by one; a single model is its only member.
 
     Raises:
         FolderError: see ``load``.
     """
-    alone = load(path, threads=threads)
     folder = ModelFolder(Path(path))
+    if families := folder.families():
+        return [model for each in families for model in members(each.path, threads=threads)]
+    alone = load_one(path, threads=threads)
     if folder.manifest.members == 1:
         return [alone]
     graphs = zip(folder.graphs("encoder", threads), folder.graphs("objects", threads), strict=True)

@@ -27,7 +27,7 @@ from quern.evaluation.wording import (
 from quern.folder import ModelFolder
 from quern.schema import Rule
 from quern.shipped import find, load
-from quern.triples import TripleModel
+from quern.triples import ReadsTriples
 
 _HEADS = ("wanted", "given", "right", "precision", "recall", "F1")
 
@@ -120,7 +120,7 @@ def command(
         raise DataError(f"{data}: {_out_of_reach(evaluation.target.goal, judged)}")
 
 
-def _open(model: str) -> tuple[TripleModel, str | None]:
+def _open(model: str) -> tuple[ReadsTriples, str | None]:
     """The model, and the SHA-256 of the data that it was trained on."""
     path = find(model)
     return load(path), ModelFolder(path).manifest.data

@@ -10,7 +10,7 @@ import msgspec
 
 from quern.cli import options
 from quern.cli.console import columns
-from quern.folder import ModelFolder
+from quern.folder import Manifest, ModelFolder
 from quern.shipped import find, names
 
 
@@ -59,9 +59,9 @@ def _facts(name: str, folder: ModelFolder) -> dict[str, Any]:
         "bytes": folder.size(),
         "settings": manifest.settings,
         "thresholds": manifest.thresholds,
-        "reading": _reading(manifest.reading),
+        "reading": _reading(manifest),
         "window": f"{rules.window} units, overlap {rules.overlap}",
-        "known_triples": 0 if folder.priors is None else len(folder.priors),
+        "known_triples": sum(len(f.priors or ()) for f in folder.families() or [folder]),
         "vocabulary": len(folder.codec.vocabulary),
         "codec": manifest.codec,
         "data": manifest.data,
@@ -78,7 +78,10 @@ def _row(name: str, folder: ModelFolder) -> Iterator[str]:
     yield f"{dev['f1']:.3f}" if dev else ""
 
 
-def _reading(units: int | None) -> str:
+def _reading(manifest: Manifest) -> str:
+    if manifest.families > 1:
+        return f"{manifest.families} models, each in its own way"
+    units = manifest.reading
     return "windows" if units is None else f"whole sentences, together up to {units} units"
 
 

@@ -18,7 +18,7 @@ from quern.evaluation.judging import Fact, Judged, judge
 from quern.folder import CARD, MANIFEST, METRICS, ModelFolder, write_json, writing
 from quern.records import TripleExample
 from quern.tasks import load
-from quern.triples import TripleModel
+from quern.triples import ReadsTriples
 
 _FOLDS = 5
 _EACH = 10  # right and wrong facts; of fewer a line cannot be told from chance
@@ -41,7 +41,7 @@ class Fitted(msgspec.Struct, frozen=True):
     after: float | None
 
 
-def fit_scaling(model: TripleModel, examples: Sequence[TripleExample]) -> Fitted:
+def fit_scaling(model: ReadsTriples, examples: Sequence[TripleExample]) -> Fitted:
     """Fit the scores of a model to labelled texts.
 
     Where there are lines with complete labels, the others are left out: on them a fact that

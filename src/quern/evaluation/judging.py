@@ -14,7 +14,7 @@ from quern.metrics import Counts, count
 from quern.records import LabelledTriple, Triple, TripleExample
 from quern.schema import Schema
 from quern.text import Encoding
-from quern.triples import TripleModel
+from quern.triples import ReadsTriples
 
 _CHUNK = 256  # texts read before they are judged
 
@@ -103,7 +103,7 @@ def tally(facts: Sequence[Fact]) -> Counts:
     return Counts(wanted=right + missed, given=len(facts) - missed, right=right)
 
 
-def score(model: TripleModel, examples: Sequence[TripleExample]) -> Counts:
+def score(model: ReadsTriples, examples: Sequence[TripleExample]) -> Counts:
     """Micro-averaged counts over triples as strings, each once a text.
 
     Triples with a predicate that nobody looked for in their text are not counted.
@@ -124,7 +124,7 @@ def was_sought(example: TripleExample, predicate: str) -> bool:
 
 
 def comparable(
-    model: TripleModel, examples: Sequence[TripleExample], strict: bool
+    model: ReadsTriples, examples: Sequence[TripleExample], strict: bool
 ) -> tuple[Comparison, list[TripleExample]]:
     """How these labels can be compared, and the texts for which that is possible.
 
@@ -150,7 +150,7 @@ def comparable(
 
 
 def judge(
-    model: TripleModel,
+    model: ReadsTriples,
     examples: Sequence[TripleExample],
     comparison: Comparison | None = None,
     threads: int = 1,
@@ -186,7 +186,7 @@ def judge(
 
 
 def _judge(
-    model: TripleModel, example: TripleExample, triples: Sequence[Triple], how: Comparison
+    model: ReadsTriples, example: TripleExample, triples: Sequence[Triple], how: Comparison
 ) -> Judged:
     given: dict[Hashable, Triple] = {}
     for triple in triples:
@@ -221,7 +221,7 @@ def _given(triple: Triple, status: Status) -> Fact:
 
 
 def _missed(
-    model: TripleModel,
+    model: ReadsTriples,
     example: TripleExample,
     label: LabelledTriple,
     encoding: Encoding,
@@ -252,7 +252,7 @@ def _missed(
 
 
 def _align(
-    model: TripleModel, example: TripleExample, label: LabelledTriple, encoding: Encoding
+    model: ReadsTriples, example: TripleExample, label: LabelledTriple, encoding: Encoding
 ) -> tuple[AlignedTriple | None, Reason | None]:
     """Where a label stands in units, and why no model could find it there."""
     alone = msgspec.structs.replace(example, triples=(label,))

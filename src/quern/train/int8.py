@@ -16,7 +16,7 @@ from quern.card import card
 from quern.errors import DataError, FolderError
 from quern.records import TripleExample
 from quern.runtime import Arrays, Graph, Results
-from quern.tasks import load
+from quern.tasks import load, load_one
 from quern.train.quantise import quantise, recorded
 from quern.triples import Thresholds, TripleModel
 
@@ -59,7 +59,7 @@ def write_int8(
         ``metrics.json`` of the new folder: its figures as ``dev``, the source's as ``fp32``.
 
     Raises:
-        FolderError: ``source`` is in int8 already, or an ensemble.
+        FolderError: ``source`` is in int8 already, an ensemble or a union.
         DataError: no text of ``examples`` has a triple.
     """
     given = folder.ModelFolder(source)
@@ -67,6 +67,8 @@ def write_int8(
         raise FolderError(f"{source}: is in {given.manifest.precision}; export the fp32 folder")
     if given.manifest.members > 1:
         raise FolderError(f"{source}: an ensemble; export its members, then quern ensemble")
+    if given.manifest.families > 1:
+        raise FolderError(f"{source}: a union; export its families, then quern ensemble --union")
     if not any(example.triples for example in examples):
         raise DataError("the labelled texts hold no triples; nothing could be scored")
     runs = _record(given, [example.text for example in examples[:_CALIBRATION]])
@@ -112,7 +114,7 @@ def _speed(source: Path, target: Path, texts: Sequence[str]) -> dict[str, Any]:
 
 def _record(given: folder.ModelFolder, texts: Sequence[str]) -> dict[str, list[Arrays]]:
     recorders = {name: _Recorder(given.graph(name)) for name in ("encoder", "objects")}
-    model = load(given.path)
+    model = load_one(given.path)
     model = TripleModel(
         given.codec,
         model.labels,

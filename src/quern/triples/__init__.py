@@ -23,6 +23,7 @@ from quern.triples.decoding import (
 from quern.triples.model import TripleModel
 from quern.triples.settings import PRESETS, Pairing, TripleFitting, TripleSettings
 from quern.triples.thresholds import SPAN, Thresholds, grid, loosened, lowest, span_grid
+from quern.triples.union import ReadsTriples, TripleUnion
 
 __all__ = [
     "PRESETS",
@@ -31,12 +32,14 @@ __all__ = [
     "Found",
     "Hit",
     "Pairing",
+    "ReadsTriples",
     "Scores",
     "Spans",
     "Thresholds",
     "TripleFitting",
     "TripleModel",
     "TripleSettings",
+    "TripleUnion",
     "decode",
     "decode_subjects",
     "entity_targets",

@@ -149,7 +149,7 @@ class TripleModel:
                 sorted({s for t in candidates for s in decode_subjects(subjects[row], t, of_row)})
                 for row, of_row in enumerate(spans)
             ]
-            objects = self._run_objects(encoded, pairs, floor, here)
+            objects = self._run_objects(encoded, pairs, floor, here, length)
             for row, g in enumerate(group):
                 i, _, window = parts[g]
                 yield i, window, Scores(subjects[row], objects[row], spans[row])
@@ -170,6 +170,7 @@ class TripleModel:
         pairs: list[list[UnitSpan]],
         floor: Thresholds,
         known: Sequence[Known],
+        length: int,
     ) -> list[dict[UnitSpan, tuple[list[Hit], list[Hit]]]]:
         flat = [(row, *pair) for row, of_row in enumerate(pairs) for pair in of_row]
         objects: list[dict[UnitSpan, tuple[list[Hit], list[Hit]]]] = [{} for _ in pairs]
@@ -180,7 +181,6 @@ class TripleModel:
             inputs |= {"row": index[:, 0], "start": index[:, 1], "end": index[:, 2]}
             if known:
                 subjects = [(known[row], (start, end)) for row, start, end in some]
-                length = encoded["hidden"].shape[1]
                 inputs["known_objects"] = known_objects(subjects, len(self.labels), length)
             probabilities = self._objects(inputs)["objects"]
             for (row, start, end), found in zip(some, probabilities, strict=True):
