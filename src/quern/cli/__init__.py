@@ -16,7 +16,7 @@ VERBS = {
     "train": "Train a model on labelled data and write its folder.",
     "clean": "Let models vote on labels: what to add, what to remove.",
     "pretrain": "Teach an encoder to read raw text, for trainings to start from.",
-    "ensemble": "Put several models into one folder that averages what they say.",
+    "ensemble": "Put several models into one folder that averages or joins what they say.",
     "evaluate": "Score a model on labelled data; optionally write a report of its errors.",
     "bench": "Measure a model's speed (and score) on your own file.",
     "extract": "Read facts out of texts.",

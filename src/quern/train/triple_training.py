@@ -99,9 +99,7 @@ class TripleTraining:
         self.priors = Priors.learn(train, self.labels, facts) if with_priors else None
         payload = None if self.priors is None else self.priors.payload()
         self.known = None if payload is None else folder.fingerprint(payload)
-        self.items = TripleItems(
-            train, self.codec, self.labels, plan.fitting, spans, self.priors
-        )
+        self.items = TripleItems(train, self.codec, self.labels, plan.fitting, spans, self.priors)
         self.net = TripleNet(plan.settings, self.codec, len(self.labels), len(self.items.types))
         if init is not None:
             init.start(self.net.encoder, EncoderSettings.of(plan.settings), self.codec)
