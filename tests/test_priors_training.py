@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ from quern.folder import ModelFolder, fingerprint, write_json
 from quern.priors import Priors, known_objects, known_subjects
 from quern.records import LabelledTriple, TripleExample
 from quern.text import CodecRules, TextCodec
-from quern.train.fit import Fit, Fold
+from quern.train.fit import Fit
 from quern.train.int8 import write_int8
 from quern.train.loop import Schedule
 from quern.train.triple_items import TripleItems
@@ -158,21 +159,33 @@ def test_a_training_is_told_apart_by_what_it_knows(journey: Fit, learned: Path) 
     assert identity["priors"] != fingerprint(other)
 
 
-def test_folds_with_priors_are_averaged_and_know_what_any_knows(tmp_path: Path) -> None:
-    folds = [tmp_path / "0", tmp_path / "1"]
-    for number, path in enumerate(folds):
-        Fit(TRAIN[:200], DEV, plan(fine_epochs=0), fold=Fold(number, 2)).run(path)
-    write_ensemble(folds, tmp_path / "both", DEV)
-    both = ModelFolder(tmp_path / "both")
-    assert both.priors is not None
-    parts = [ModelFolder(path).priors for path in folds]
-    assert 0 < min(map(len, parts)) < len(both.priors) == sum(map(len, parts))
-    assert quern.load(tmp_path / "both")([TRAIN[0].text])
+def knowing(source: Path, out: Path, priors: Priors | None) -> Path:
+    """A copy of a model folder that knows other triples."""
+    shutil.copytree(source, out)
+    payload = None if priors is None else priors.payload()
+    (out / "priors.json").write_bytes(payload or b"")
+    known = None if payload is None else fingerprint(payload)
+    manifest = msgspec.structs.replace(ModelFolder(source).manifest, priors=known)
+    write_json(out / "quern.json", manifest)
+    return out
 
-    manifest = msgspec.structs.replace(ModelFolder(folds[1]).manifest, priors=None)
-    write_json(folds[1] / "quern.json", manifest)
+
+def test_an_ensemble_knows_what_any_of_its_members_knows(learned: Path, tmp_path: Path) -> None:
+    labels = quern.load(learned).labels
+    halves = [Priors.learn([], labels, FACTS[n::2]) for n in (0, 1)]
+    one, two = (knowing(learned, tmp_path / str(n), half) for n, half in enumerate(halves))
+    write_ensemble([one, two], tmp_path / "both", DEV)
+    both, whole = ModelFolder(tmp_path / "both"), ModelFolder(learned)
+    assert both.priors is not None
+    assert both.priors.payload() == Priors.learn([], labels, FACTS).payload()
+    texts = [example.text for example in DEV]
+    mean, alone = quern.load(both.path), quern.load(whole.path)
+    mean.calibration = alone.calibration = None
+    assert mean(texts) == alone(texts)
+
+    none = knowing(learned, tmp_path / "none", None)
     with pytest.raises(FolderError, match="one has priors and the other has none"):
-        write_ensemble(folds, tmp_path / "odd", DEV)
+        write_ensemble([one, none], tmp_path / "odd", DEV)
 
 
 def test_a_union_is_not_exported(learned: Path, tmp_path: Path) -> None:
