@@ -132,7 +132,7 @@ def test_a_batch_tells_what_other_texts_state_and_no_more() -> None:
     codec = TextCodec.fit((e.text for e in examples), CodecRules(min_count=1))
     labels = sorted({Label.of(t) for e in examples for t in e.triples}, key=lambda k: k.sort_key)
     priors = Priors.learn(examples, labels)
-    items = TripleItems(examples, codec, labels, TripleFitting(augment=0.5), priors)
+    items = TripleItems(examples, codec, labels, TripleFitting(augment=0.5), priors=priors)
     rng = np.random.default_rng([7])
     read = [items._augmented(item, rng) for item in items.items]
     batch = items.collate(range(len(read)), [7])
