@@ -11,7 +11,7 @@ from typing import Any
 
 from quern.bench import peak_memory
 from quern.records import TripleExample
-from quern.train.fit import Fit, Fold
+from quern.train.fit import Fit, Fold, Start
 from quern.train.loop import Epoch, Step
 from quern.train.triple_training import Plan
 
@@ -67,7 +67,8 @@ def train(
     ``init`` the encoder to start from; ``fold`` the part of the examples to leave out.
     """
     watch = Watch()
-    fit = Fit(examples, dev, plan, allow=("absent", "border", "window"), init=init, fold=fold)
+    allowed, start = ("absent", "border", "window"), Start(init)
+    fit = Fit(examples, dev, plan, allow=allowed, start=start, fold=fold)
     fit.data = data
     problems = Counter(problem.kind for problem in fit.training.problems)
     metrics = fit.run(out, overwrite=True, report=watch)

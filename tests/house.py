@@ -19,16 +19,18 @@ MAX_FILE, MAX_FUNCTION, MAX_PARAMETERS = 400, 60, 8
 EXTRAS = ("train", "serve", "scale")  # the parts of the package that an extra brings to life
 HEAVY = (
     "fastapi",
+    "gensim",
     "matplotlib",
     "onnx",
     "onnxscript",
     "ray",
     "rich",
+    "rjieba",
     "starlette",
     "torch",
     "uvicorn",
 )
-TRAIN_ONLY = ("onnx", "onnxscript", "torch")
+TRAIN_ONLY = ("gensim", "onnx", "onnxscript", "rjieba", "torch")
 PICKLES = ("cPickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve")
 
 

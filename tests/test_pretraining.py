@@ -23,7 +23,7 @@ from quern.records import TripleExample
 from quern.text import UNKNOWN, CodecRules, TextCodec, Vocabulary
 from quern.train import raw
 from quern.train.encoders import UNIT_ROWS, EncoderSettings, Pretrained
-from quern.train.fit import Fit
+from quern.train.fit import Fit, Start
 from quern.train.loop import Epoch, Schedule
 from quern.train.masked import HIDDEN, SAMPLED, MaskedNet, hide, masked_loss
 from quern.train.pretraining import Pretraining, PretrainingPlan
@@ -293,7 +293,7 @@ def test_the_vocabulary_holds_the_training_texts_before_the_rest(encoder: Path) 
 def test_another_shape_is_refused_with_the_way_out(encoder: Path) -> None:
     plan = msgspec.structs.replace(TRIPLES, settings=TripleSettings(gram_dim=8))
     with pytest.raises(TrainingError) as caught:
-        Fit(corpus(50), corpus(10, 1), plan, init=encoder)
+        Fit(corpus(50), corpus(10, 1), plan, start=Start(encoder))
     assert str(caught.value) == (
         f"{encoder}: has dim=24, the network to train has dim=128; pass --set dim=24, "
         "or pre-train another encoder"
@@ -312,7 +312,7 @@ def test_an_encoder_does_not_read_and_a_model_is_no_encoder(encoder: Path) -> No
 
 def test_another_encoder_is_another_training(encoder: Path, tmp_path: Path) -> None:
     examples, dev = corpus(50), corpus(10, 1)
-    with_it = Fit(examples, dev, TRIPLES, init=encoder)
+    with_it = Fit(examples, dev, TRIPLES, start=Start(encoder))
     for _ in with_it.training.run(with_it.checkpoint(tmp_path / "m")):
         pass
     plan = msgspec.structs.replace(TRIPLES, rules=CodecRules())

@@ -79,6 +79,7 @@ def _triples(folder: ModelFolder, name: str) -> list[str]:
         "## What it reads",
         "",
         f"{len(predicates)} predicates: {', '.join(predicates)}.",
+        *_words(folder),
         "",
         "## Limits",
         "",
@@ -153,6 +154,14 @@ def _reading(folder: ModelFolder) -> list[str]:
         f"A union of {manifest.families} models, which lie in it with cards of their own. What one "
         "of them gives is given; a fact of several has the highest of their scores."
     ]
+
+
+def _words(folder: ModelFolder) -> list[str]:
+    words, vectors = len(folder.codec.words), folder.manifest.vectors
+    if vectors is None:
+        return []
+    said = f"Beside the units of a text it reads the vectors of {words:,} words, which were"
+    return ["", f"{said} trained on raw text (SHA-256 of their file: `{vectors}`)."]
 
 
 def _cut(reading: int | None, rules: CodecRules) -> str:

@@ -65,6 +65,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         priors: SHA-256 of the triples it knows already, None where it knows none.
         codec: fingerprint of the codec that all graphs were trained with.
         data: SHA-256 of the training file's bytes, None where it was not a file.
+        vectors: SHA-256 of the word vectors that the model reads, None where it reads none.
         precision: "fp32" or "int8".
         quern: version that wrote the folder.
         about: what its maker says of it.
@@ -84,6 +85,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     members: int = 1
     families: int = 1
     priors: str | None = None
+    vectors: str | None = None
     about: About = About()
 
 

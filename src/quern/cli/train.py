@@ -53,6 +53,9 @@ def command() -> None:
     "--facts",
     type=click.Path(path_type=Path),
     help="File of more triples to look up, [s, p, o] or an object a line; with it, --priors is on.",
+    "--vectors",
+    type=click.Path(path_type=Path),
+    help="File of word vectors to read beside the units (quern vectors).",
 )
 @click.option(
     "--set",
@@ -83,6 +86,7 @@ def triples(
     init: Path | None,
     priors: bool,
     facts: Path | None,
+    vectors: Path | None,
     words: tuple[str, ...],
     allow: tuple[str, ...],
     folds: int | None,
@@ -103,21 +107,22 @@ def triples(
       quern check triples train.jsonl --dev dev.jsonl
       quern train triples train.jsonl --dev dev.jsonl --out model
       quern train triples train.jsonl --out small --preset fast --set epochs=10
-      quern train triples train.jsonl --out better --init encoder
+      quern train triples train.jsonl --out better --init encoder --vectors words.safetensors
       quern train triples train.jsonl --out folds --folds 8
       quern train triples train.jsonl --out knowing --priors
       quern train triples train.jsonl --out knowing --facts known.jsonl
     """
     try:
-        from quern.train.fit import Fit, Fold
+        from quern.train.fit import Fit, Fold, Start
         from quern.train.settings import plan
     except ModuleNotFoundError as error:
         raise MissingExtra("quern train", "train") from error
     chosen = plan(preset, [*words, "priors=true"] if priors else words)
+    start = Start(init, vectors, facts)
     if folds is None:
         if out.exists() and not overwrite:
             raise TrainingError(f"{out}: exists already; choose another name or pass --overwrite")
-        fit = Fit(train, dev, chosen, allow=allow, init=init, facts=facts)
+        fit = Fit(train, dev, chosen, allow=allow, start=start)
         return _run(fit, out, resume=resume, overwrite=overwrite)
     if (out / MANIFEST).exists():
         raise TrainingError(f"{out}: is a model folder; --folds wants a folder to put models into")
@@ -127,8 +132,7 @@ def triples(
             note(f"{part}: is there already")
             continue
         note(f"fold {number + 1} of {folds}")
-        fold = Fold(number, folds)
-        fit = Fit(train, dev, chosen, allow=allow, init=init, fold=fold, facts=facts)
+        fit = Fit(train, dev, chosen, allow=allow, start=start, fold=Fold(number, folds))
         _run(fit, part, resume=resume, overwrite=overwrite)
 
 

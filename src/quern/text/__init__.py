@@ -3,8 +3,10 @@
 from quern.text.codec import CodecRules, Encoding, TextCodec, Window
 from quern.text.features import GRAM_SLOTS, SHAPES
 from quern.text.normalise import normalise
-from quern.text.units import han_share, split
+from quern.text.sentences import sentence_ends
+from quern.text.units import han_share, is_han, split
 from quern.text.vocabulary import RESERVED, UNKNOWN, Vocabulary
+from quern.text.words import Words
 
 __all__ = [
     "GRAM_SLOTS",
@@ -16,7 +18,10 @@ __all__ = [
     "TextCodec",
     "Vocabulary",
     "Window",
+    "Words",
     "han_share",
+    "is_han",
     "normalise",
+    "sentence_ends",
     "split",
 ]

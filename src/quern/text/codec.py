@@ -20,9 +20,11 @@ from quern.text.normalise import normalise
 from quern.text.sentences import sentence_ends
 from quern.text.units import is_han, split
 from quern.text.vocabulary import Vocabulary
+from quern.text.words import Words
 
 _MEMO_LIMIT = 200_000  # distinct surfaces remembered before starting afresh (about 60 MB)
 _UNIT, _SHAPE, _GRAMS = 0, 1, 2  # columns of a unit's numbers
+_WORD = _GRAMS + GRAM_SLOTS  # there if the codec knows words
 RULES = 1  # raise whenever the same text would give other numbers
 
 
@@ -55,7 +57,8 @@ class Encoding(NamedTuple):
         text: the caller's string.
         starts: (n,), where each unit begins in ``text``.
         ends: (n,), where it ends.
-        features: (n, 2 + slots), its id, its shape and its n-grams.
+        features: (n, 2 + slots), its id, its shape and its n-grams; one more column where the
+            codec knows words: the row of the word that covers it, 0 for none.
     """
 
     text: str
@@ -79,9 +82,9 @@ class Window(NamedTuple):
 class _Memo:
     """Numbers of the surfaces met so far; row 0 is padding. Several threads may fill it."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         self.rows: dict[str, int] = {}
-        self.table = np.zeros((1024, 2 + GRAM_SLOTS), dtype=np.int32)
+        self.table = np.zeros((1024, width), dtype=np.int32)
         self.filled = 1
         self._lock = threading.Lock()
 
@@ -101,18 +104,28 @@ class _Memo:
 class TextCodec:
     """Characters ↔ units ↔ ids, with every answer in offsets of the caller's own string."""
 
-    def __init__(self, vocabulary: Vocabulary, rules: CodecRules | None = None) -> None:
-        """Build a codec over a fitted vocabulary."""
+    def __init__(
+        self, vocabulary: Vocabulary, rules: CodecRules | None = None, words: Iterable[str] = ()
+    ) -> None:
+        """Build a codec over a fitted vocabulary, and perhaps a list of words.
+
+        Raises:
+            TextError: ``words`` are not such as ``Words`` takes.
+        """
         self.vocabulary = vocabulary
         self.rules = rules or CodecRules()
-        self._memo = _Memo()
+        self.words = Words(words)
+        self._width = _WORD + bool(self.words)
+        self._memo = _Memo(self._width)
 
     @classmethod
-    def fit(cls, texts: Iterable[str], rules: CodecRules | None = None) -> TextCodec:
-        """Learn the vocabulary of ``texts``."""
+    def fit(
+        cls, texts: Iterable[str], rules: CodecRules | None = None, words: Iterable[str] = ()
+    ) -> TextCodec:
+        """Learn the vocabulary of ``texts``; ``words`` are taken as they are."""
         rules = rules or CodecRules()
         units = (normalise(text[a:b])[0] for text in texts for a, b in split(text))
-        return cls(Vocabulary.fit(units, rules.min_count, rules.max_units), rules)
+        return cls(Vocabulary.fit(units, rules.min_count, rules.max_units), rules, words)
 
     # -- encoding -----------------------------------------------------------------
 
@@ -120,7 +133,7 @@ class TextCodec:
         """Cut ``text`` into units and look them up; nothing is dropped but white space."""
         memo = self._memo
         if memo.filled > _MEMO_LIMIT:
-            memo = self._memo = _Memo()
+            memo = self._memo = _Memo(self._width)
         spans = split(text)
         known, learn = memo.rows, self._learn
         # `or learn` is safe: row 0 is kept for padding.
@@ -129,6 +142,8 @@ class TextCodec:
         starts, ends = borders[:, 0], borders[:, 1]
         features = memo.table[np.array(rows, dtype=np.int64)]
         features[:, _SHAPE] += starts > np.append(-1, ends)[:-1]  # white space stands before it
+        if self.words:
+            features[:, _WORD] = self.words.cover(features[:, _WORD].tolist())
         return Encoding(text, starts, ends, features)
 
     def windows(self, encoding: Encoding, reading: int | None = None) -> list[Window]:
@@ -168,16 +183,20 @@ class TextCodec:
         """The inputs of a network for a batch of windows, padded to ``length`` units.
 
         Returns:
-            ``units`` (B, length), ``shapes`` (B, length), ``grams`` (B, length, slots); 0 pads.
+            ``units`` (B, length), ``shapes`` (B, length), ``grams`` (B, length, slots), and
+            ``words`` (B, length) if the codec knows any; 0 pads.
         """
-        features = np.zeros((len(parts), length, 2 + GRAM_SLOTS), dtype=np.int32)
+        features = np.zeros((len(parts), length, self._width), dtype=np.int32)
         for i, (encoding, (first, stop)) in enumerate(parts):
             features[i, : stop - first] = encoding.features[first:stop]
-        return {
-            "units": np.ascontiguousarray(features[..., _UNIT]),
-            "shapes": np.ascontiguousarray(features[..., _SHAPE]),
-            "grams": np.ascontiguousarray(features[..., _GRAMS:]),
+        arrays = {
+            "units": features[..., _UNIT],
+            "shapes": features[..., _SHAPE],
+            "grams": features[..., _GRAMS:_WORD],
         }
+        if self.words:
+            arrays["words"] = features[..., _WORD]
+        return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
     def numbers(self, surface: str) -> list[int]:
         """Id, shape (as after no white space) and n-grams of one unit as it stands in a text."""
@@ -189,7 +208,11 @@ class TextCodec:
         return [self.vocabulary.id(unit), shape_of(surface), *grams]
 
     def _learn(self, memo: _Memo, surface: str) -> int:
-        return memo.add(surface, self.numbers(surface))
+        numbers = self.numbers(surface)
+        if self.words:
+            # A unit's word depends on its neighbours; remembered is what they make words of.
+            numbers.append(self.words.symbol(normalise(surface)[0]))
+        return memo.add(surface, numbers)
 
     # -- the way back -------------------------------------------------------------
 
@@ -251,9 +274,14 @@ class TextCodec:
         return hashlib.sha256(self._payload()).hexdigest()
 
     def _payload(self) -> bytes:
-        return msgspec.json.encode(
-            {"codec": RULES, "rules": self.rules, "units": self.vocabulary.units}
-        )
+        payload: dict[str, object] = {
+            "codec": RULES,
+            "rules": self.rules,
+            "units": self.vocabulary.units,
+        }
+        if self.words:
+            payload["words"] = self.words.words
+        return msgspec.json.encode(payload)
 
     def save(self, path: Path) -> None:
         """Write the codec as JSON."""
@@ -268,15 +296,16 @@ class TextCodec:
         """
         try:
             stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
-            vocabulary = Vocabulary(stored.units)
+            codec = cls(Vocabulary(stored.units), stored.rules, stored.words)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, TextError) as error:
             raise FolderError(f"{path}: not a codec: {error}") from error
         if stored.codec != RULES:
             raise FolderError(f"{path}: codec rules {stored.codec}, this quern reads {RULES}")
-        return cls(vocabulary, stored.rules)
+        return codec
 
 
 class _Stored(msgspec.Struct, forbid_unknown_fields=True):
     codec: int
     rules: CodecRules
     units: list[str]
+    words: list[str] = []

@@ -11,7 +11,7 @@ from quern.errors import TextError
 PAD = 0
 UNKNOWN = 1
 RESERVED = 2  # ids below this are not units
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")  # half a character; no file can hold one
 
 
 class Vocabulary:
@@ -27,7 +27,7 @@ class Vocabulary:
         self._ids = {unit: i for i, unit in enumerate(self.units, RESERVED)}
         if len(self._ids) != len(self.units) or "" in self._ids:
             raise TextError("a vocabulary needs distinct, non-empty units")
-        if any(map(_SURROGATE.search, self.units)):
+        if any(map(SURROGATE.search, self.units)):
             raise TextError("a vocabulary cannot hold lone surrogates: no file can")
 
     @classmethod
@@ -45,7 +45,7 @@ class Vocabulary:
         """The same for units that are counted already; counts of one unit are added up."""
         counts: Counter[str] = Counter()
         for unit, count in counted:
-            if not _SURROGATE.search(unit):
+            if not SURROGATE.search(unit):
                 counts[unit] += count
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return cls(unit for unit, count in ranked[:max_size] if count >= min_count)

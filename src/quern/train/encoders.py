@@ -21,6 +21,7 @@ from quern.text import RESERVED, CodecRules, TextCodec, Vocabulary
 from quern.train.layers import Encoder, UnitEmbedding
 
 UNIT_ROWS = "embedding.unit.weight"  # the one table with a row for each unit
+WORD_PROJECTION = "embedding.word_out.weight"  # which no encoder has learned
 
 
 class EncoderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,7 +77,9 @@ class Pretrained:
             raise FolderError(f"{path}: cannot be read: {error}") from error
         self.identity = folder.fingerprint(content)
 
-    def codec_for(self, texts: Iterable[str], rules: CodecRules) -> TextCodec:
+    def codec_for(
+        self, texts: Iterable[str], rules: CodecRules, words: Iterable[str] = ()
+    ) -> TextCodec:
         """The codec of a network that starts from this encoder and learns from ``texts``.
 
         It knows the units that would be fitted on the texts, then those of the encoder, most
@@ -85,10 +88,12 @@ class Pretrained:
         fitted = TextCodec.fit(texts, rules).vocabulary
         more = (unit for unit in self.codec.vocabulary if unit not in fitted)
         units = islice(chain(fitted, more), rules.max_units)
-        return TextCodec(Vocabulary(units), self.codec.rules)
+        return TextCodec(Vocabulary(units), self.codec.rules, words)
 
     def start(self, encoder: Encoder, settings: EncoderSettings, codec: TextCodec) -> None:
         """Copy the weights into ``encoder``; units that are new to them keep what they have.
+
+        Words are new to them all: they say nothing at first, so that it starts as it was.
 
         Args:
             encoder: what is to start from here.
@@ -112,6 +117,9 @@ class Pretrained:
         reserved = list(range(RESERVED))
         with torch.no_grad():
             for name, parameter in encoder.named_parameters():
+                if name == WORD_PROJECTION:
+                    parameter.zero_()
+                    continue
                 weights = torch.from_numpy(self._weights[name].astype(np.float32))
                 if name == UNIT_ROWS:
                     parameter[reserved + known] = weights[reserved + from_]

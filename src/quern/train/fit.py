@@ -18,6 +18,7 @@ from quern.train.checkpoint import Checkpoint
 from quern.train.encoders import Pretrained
 from quern.train.loop import Epoch, Step
 from quern.train.triple_training import Plan, TripleTraining
+from quern.train.word_vectors import WordVectors
 
 _SHOWN = 5
 
@@ -37,6 +38,20 @@ class Fold(NamedTuple):
 _HELD_OUT = Fold(0, 10)  # without dev data
 
 
+class Start(NamedTuple):
+    """What is known before a training begins.
+
+    Attributes:
+        encoder: folder of a pre-trained encoder to start from.
+        vectors: file of word vectors to read beside the units.
+        facts: triples known from elsewhere; they turn the setting ``priors`` on.
+    """
+
+    encoder: Path | None = None
+    vectors: Path | None = None
+    facts: Path | Sequence[LabelledTriple] | None = None
+
+
 class Fit:
     """A training from files (or examples) to a folder: read, check, run, write."""
 
@@ -47,9 +62,8 @@ class Fit:
         plan: Plan | None = None,
         *,
         allow: Collection[str] = (),
-        init: Path | None = None,
+        start: Start | None = None,
         fold: Fold | None = None,
-        facts: Path | Sequence[LabelledTriple] | None = None,
     ) -> None:
         """Read and check the data, and build what will be trained.
 
@@ -59,15 +73,15 @@ class Fit:
                 held out of the training data.
             plan: settings.
             allow: kinds of loss to accept: "absent", "border", "window".
-            init: folder of a pre-trained encoder to start from.
+            start: an encoder, word vectors and facts to start from.
             fold: leave out this part of the training data (and choose by it, without dev).
-            facts: triples known from elsewhere; they turn the setting ``priors`` on.
 
         Raises:
             DataError: the data or the facts cannot be read, or labels would be lost that
                 ``allow`` does not name.
         """
-        self.plan = plan or Plan()
+        self.plan, start = plan or Plan(), start or Start()
+        facts = start.facts
         if facts is not None:
             settings = msgspec.structs.replace(self.plan.settings, priors=True)
             self.plan = msgspec.structs.replace(self.plan, settings=settings)
@@ -78,9 +92,12 @@ class Fit:
             examples = examples if fold else known
             held = read_triples(dev) if isinstance(dev, Path) else list(dev)
         self.data = data_hash(train) if isinstance(train, Path) else None
-        self._init = None if init is None else Pretrained(init)
+        self._init = None if start.encoder is None else Pretrained(start.encoder)
+        self._vectors = None if start.vectors is None else WordVectors.load(start.vectors)
         self._fold = fold
-        self.training = TripleTraining(examples, held, self.plan, self._init, known, self.facts)
+        self.training = TripleTraining(
+            examples, held, self.plan, self._init, known, self._vectors, self.facts
+        )
         self._refuse(allow)
 
     def checkpoint(self, out: Path) -> Checkpoint:
@@ -90,6 +107,7 @@ class Fit:
             "data": self.data,
             "plan": msgspec.to_builtins(plan),
             "init": self._init and self._init.identity,
+            "vectors": self._vectors and self._vectors.identity,
             "fold": self._fold,
             "priors": self.training.known,
         }
@@ -148,7 +166,7 @@ def fit(
     allow: Collection[str] = (),
     resume: bool = False,
     overwrite: bool = False,
-    init: str | Path | None = None,
+    start: Start | None = None,
 ) -> dict[str, Any]:
     """Train a triple model; see ``Fit`` for the arguments and errors.
 
@@ -156,8 +174,7 @@ def fit(
         What was measured on the written folder, as in its ``metrics.json``.
     """
     held = None if dev is None else _source(dev)
-    start = None if init is None else Path(init)
-    journey = Fit(_source(train), held, plan, allow=allow, init=start)
+    journey = Fit(_source(train), held, plan, allow=allow, start=start)
     return journey.run(Path(out), resume=resume, overwrite=overwrite)
 
 

@@ -66,7 +66,13 @@ class Dropout(nn.Module):
 
 
 class UnitEmbedding(nn.Module):
-    """Units → vectors: the unit's own, its n-grams', its shape's and its position's, added."""
+    """Units → vectors: the unit's own, its n-grams', its shape's and its position's, added.
+
+    Where word vectors are given, that of the word that covers the unit is added too, projected:
+    the mixture of characters and words of the article by Su (2019).
+    """
+
+    word: Tensor  # (1 + words, word dim), frozen; there after ``read_words``
 
     def __init__(self, units: int, buckets: int, gram_dim: int, dim: int, window: int) -> None:
         """Positions start at zero and are learned, as in the article."""
@@ -78,17 +84,27 @@ class UnitEmbedding(nn.Module):
         self.position = nn.Parameter(torch.zeros(window, dim))
         for table in (self.unit, self.gram, self.shape):
             nn.init.uniform_(table.weight, -0.05, 0.05)
+        self.word_out: Linear | None = None
         with torch.no_grad():
             self.gram.weight[0] = 0
 
+    def read_words(self, vectors: Tensor) -> None:
+        """Add what words say: ``vectors`` (1 + words, word dim) stay as they are, row 0 is no word.
+
+        They are a buffer and no parameter, so no optimiser, average or checkpoint carries them.
+        """
+        self.register_buffer("word", vectors)
+        self.word_out = Linear(vectors.shape[1], self.unit.embedding_dim, bias=False)
+
     def forward(self, inputs: Inputs) -> Tensor:
-        """``units`` (B, T), ``shapes`` (B, T), ``grams`` (B, T, slots) → (B, T, dim)."""
+        """Inputs of ``TextCodec.arrays``, (B, T) and (B, T, slots) → (B, T, dim)."""
         units, shapes, grams = inputs["units"], inputs["shapes"], inputs["grams"]
         present = (grams > 0).to(self.gram.weight.dtype).unsqueeze(-1)
         count = present.sum(2).clamp(min=1)
         gram = (self.gram(grams) * present).sum(2) / count
         position = self.position[: units.shape[1]]
-        return self.unit(units) + self.shape(shapes) + self.gram_out(gram) + position
+        x = self.unit(units) + self.shape(shapes) + self.gram_out(gram) + position
+        return x if self.word_out is None else x + self.word_out(self.word[inputs["words"]])
 
 
 def taps(x: Tensor, dilation: int) -> Tensor:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from quern.errors import TrainingError
 from quern.runtime import padded
 from quern.text import UNKNOWN, TextCodec
 from quern.train.batches import batches_of
@@ -76,7 +77,16 @@ class MaskedItems:
     """
 
     def __init__(self, corpus: RawCorpus, codec: TextCodec, parts: int, seed: int) -> None:
-        """``seed`` decides which pieces are held out."""
+        """``seed`` decides which pieces are held out.
+
+        Raises:
+            TrainingError: the codec knows words; those around a hidden unit would tell it.
+        """
+        if codec.words:
+            raise TrainingError(
+                "an encoder with word vectors cannot be pre-trained: the words around a hidden "
+                "unit would tell it; pre-train without, and train triples with --vectors"
+            )
         self._corpus, self._codec, self._parts = corpus, codec, parts
         self._table = corpus.table(codec)
         order = np.random.default_rng([seed, 0]).permutation(len(corpus.ends))

@@ -171,7 +171,10 @@ class TripleItems:
         if self.fitting.unknown:
             units = arrays["units"]
             told = arrays["grams"][..., 0] > 0  # only what n-grams still tell apart
-            units[told & (rng.random(units.shape) < self.fitting.unknown)] = UNKNOWN
+            forgotten = told & (rng.random(units.shape) < self.fitting.unknown)
+            units[forgotten] = UNKNOWN
+            if "words" in arrays:
+                arrays["words"][forgotten] = 0  # a new name is in no word either
 
     def loss(self, net: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss of a batch, by its terms."""

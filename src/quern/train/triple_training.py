@@ -29,6 +29,7 @@ from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights, hash_seed
 from quern.train.memory import keep_freed
 from quern.train.triple_items import TripleItems
 from quern.train.triples import EncoderGraph, ObjectGraph, TripleNet
+from quern.train.word_vectors import WordVectors
 from quern.triples import SPAN, Thresholds, TripleFitting, TripleModel, TripleSettings
 
 _TRIED = [Thresholds(t, t, t, t) for t in (0.2, 0.3, 0.4, 0.5)]
@@ -62,6 +63,7 @@ class TripleTraining:
         plan: Plan,
         init: Pretrained | None = None,
         known: Sequence[TripleExample] = (),
+        vectors: WordVectors | None = None,
         facts: Sequence[LabelledTriple] = (),
     ) -> None:
         """Fit the codec, align the labels, build the network and its graphs.
@@ -73,6 +75,7 @@ class TripleTraining:
             init: an encoder to start from.
             known: texts whose units and labels the model should know, those of ``train`` by
                 default; models that are to be averaged need the same.
+            vectors: of words, read beside the units.
             facts: triples known from elsewhere, for a network with priors.
 
         Raises:
@@ -90,7 +93,7 @@ class TripleTraining:
         torch.manual_seed(hash_seed([plan.schedule.seed]))
         texts = (e.text for e in known or train)
         fit = TextCodec.fit if init is None else init.codec_for
-        self.codec = fit(texts, plan.rules)
+        self.codec = fit(texts, plan.rules, () if vectors is None else vectors.words)
         found = {Label.of(t) for e in known or train for t in e.triples}
         self.labels = sorted(found, key=lambda label: label.sort_key)
         spans = plan.settings.pairing == "spans"
@@ -101,6 +104,9 @@ class TripleTraining:
         self.known = None if payload is None else folder.fingerprint(payload)
         self.items = TripleItems(train, self.codec, self.labels, plan.fitting, spans, self.priors)
         self.net = TripleNet(plan.settings, self.codec, len(self.labels), len(self.items.types))
+        self._vectors = vectors
+        if vectors is not None:
+            self.net.encoder.embedding.read_words(torch.from_numpy(vectors.table()))
         if init is not None:
             init.start(self.net.encoder, EncoderSettings.of(plan.settings), self.codec)
         self.trainer = Trainer(self.net, self.items, plan.schedule)
@@ -132,7 +138,7 @@ class TripleTraining:
             self.codec.save(temporary / folder.CODEC)
             for name, graph in zip(("encoder", "objects"), self._graphs, strict=True):
                 (temporary / f"{name}.onnx").write_bytes(graph.refill(arrays))
-            save_file(arrays, temporary / folder.WEIGHTS)
+            save_file(arrays | _named(dict(self.net.named_buffers())), temporary / folder.WEIGHTS)
             if self.priors is not None:
                 (temporary / folder.PRIORS).write_bytes(self.priors.payload())
             folder.write_json(temporary / folder.MANIFEST, self._manifest(tuned, data))
@@ -159,6 +165,7 @@ class TripleTraining:
             codec=self.codec.fingerprint,
             priors=self.known,
             data=data,
+            vectors=None if self._vectors is None else self._vectors.identity,
             precision="fp32",
             quern=__version__,
             about=self.plan.about,
@@ -227,11 +234,12 @@ def _example_inputs(codec: TextCodec) -> dict[str, torch.Tensor]:
 
     units = draw(1, len(codec.vocabulary), 3, 16)
     units[1, 9:] = 0
-    return {
+    inputs = {
         "units": units,
         "shapes": draw(1, SHAPES, 3, 16),
         "grams": draw(0, codec.rules.buckets, 3, 16, GRAM_SLOTS),
     }
+    return inputs | ({"words": draw(0, len(codec.words) + 1, 3, 16)} if codec.words else {})
 
 
 def _example_marks(*size: int) -> torch.Tensor:
