@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from quern.errors import TextError
 from quern.text.normalise import normalise
@@ -36,7 +38,7 @@ class Words:
         # A trie as one table: node and symbol, in one number, to the next node.
         self._next: dict[int, int] = {}
         self._rows = [0]  # the word that ends at a node
-        spelled = [self._spelled(word) for word in self.words]
+        spelled = self._spelled()
         self._width = len(self._symbols) + 1
         for row, symbols in enumerate(spelled, 1):
             node = _ROOT
@@ -45,18 +47,22 @@ class Words:
                 if node == len(self._rows):
                     self._rows.append(0)
             if self._rows[node]:
-                raise TextError(
-                    f"'{self.words[row - 1]}' and '{self.words[self._rows[node] - 1]}': a word "
-                    "list needs words of different units"
-                )
+                one, other = self.words[self._rows[node] - 1], self.words[row - 1]
+                raise TextError(f"{one!r} and {other!r}: a word list needs different words")
             self._rows[node] = row
 
-    def _spelled(self, word: str) -> list[int]:
-        spans = split(word)
-        if not spans or normalise(word)[0] != word or SURROGATE.search(word):
-            raise TextError(f"{word!a}: a word list needs folded words without lone surrogates")
-        symbols = self._symbols
-        return [symbols.setdefault(word[a:b], len(symbols) + 1) for a, b in spans]
+    def _spelled(self) -> list[list[int]]:
+        """The units of every word, each by its symbol; new units get the next one."""
+        lines = "\n".join(self.words)
+        ends = list(accumulate(len(word) + 1 for word in self.words))
+        spelled: list[list[int]] = [[] for _ in self.words]
+        for a, b in split(lines):  # of all at once, which is quicker
+            symbol = self._symbols.setdefault(lines[a:b], len(self._symbols) + 1)
+            spelled[bisect_right(ends, a)].append(symbol)
+        for word, symbols in zip(self.words, spelled, strict=True):
+            if not symbols or "\n" in word or SURROGATE.search(word) or normalise(word)[0] != word:
+                raise TextError(f"{word!r}: a word list needs folded words of a line each")
+        return spelled
 
     def __len__(self) -> int:
         return len(self.words)
@@ -68,17 +74,16 @@ class Words:
     def cover(self, symbols: Sequence[int]) -> list[int]:
         """For each unit, given as its symbol, the row of the word that covers it, or 0."""
         after, ends, width = self._next.get, self._rows, self._width
-        rows = [0] * len(symbols)
-        at = 0
-        while at < len(symbols):
-            node, row, stop = _ROOT, 0, at + 1
-            for place in range(at, len(symbols)):
-                found = after(node * width + symbols[place])
-                if found is None:
-                    break
-                node = found
+        rows, at, count = [0] * len(symbols), 0, len(symbols)
+        ahead = [*symbols, 0]  # which no word goes on with
+        while at < count:
+            row, stop, place = 0, at + 1, at
+            node = after(ahead[at])
+            while node is not None:
+                place += 1
                 if ends[node]:
-                    row, stop = ends[node], place + 1
+                    row, stop = ends[node], place
+                node = after(node * width + ahead[place])
             if row:
                 rows[at:stop] = [row] * (stop - at)
             at = stop

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -126,28 +126,30 @@ def sentences(text: str) -> Iterator[list[str]]:
     What stands between Han characters is found by the segmenter jieba; any other run of
     letters or digits is a word as it is. Marks belong to no word.
     """
+    folded, origin = normalise(text)
+    ends = [*sentence_ends(text), len(text)]
     words: list[str] = []
-    han: list[str] = []
-    ends = sentence_ends(text)
-    stop, next_end = 0, 0
+    han = ""  # characters that may be one word
+    sentence, stop = 0, 0
     for a, b in split(text):
-        unit = normalise(text[a:b])[0]
-        new_sentence = next_end < len(ends) and a >= ends[next_end]
-        if han and (a > stop or new_sentence or not is_han(unit)):
-            words += rjieba.cut("".join(han))
-            han.clear()
-        if new_sentence:
-            next_end = bisect_left(ends, a + 1)
+        unit = folded[a:b] if origin is None else normalise(text[a:b])[0]
+        joins = is_han(unit)
+        ended = a >= ends[sentence]
+        if han and (ended or a > stop or not joins):
+            words += rjieba.cut(han)
+            han = ""
+        if ended:
+            sentence = bisect_right(ends, a)
             if words:
                 yield words
             words = []
-        stop = b
-        if is_han(unit):
-            han.append(unit)
+        if joins:
+            han += unit
         elif unit[0].isalnum():
             words.append(unit)
+        stop = b
     if han:
-        words += rjieba.cut("".join(han))
+        words += rjieba.cut(han)
     if words:
         yield words
 
