@@ -25,7 +25,7 @@ from quern.folder import ModelFolder, fingerprint, write_json
 from quern.priors import Priors, known_objects, known_subjects
 from quern.records import LabelledTriple, TripleExample
 from quern.text import CodecRules, TextCodec
-from quern.train.fit import Fit
+from quern.train.fit import Fit, Start
 from quern.train.int8 import write_int8
 from quern.train.loop import Schedule
 from quern.train.triple_items import TripleItems
@@ -75,7 +75,7 @@ FACTS = told(TRAIN) + told(DEV)
 @pytest.fixture(scope="module")
 def journey() -> Fit:
     """A training that is told what holds, in train and in dev."""
-    return Fit(TRAIN, DEV, plan(epochs=10, fine_epochs=0), facts=FACTS)
+    return Fit(TRAIN, DEV, plan(epochs=10, fine_epochs=0), start=Start(facts=FACTS))
 
 
 @pytest.fixture(scope="module")

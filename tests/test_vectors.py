@@ -179,6 +179,14 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         SkipGram(dim=0)
 
 
+def test_every_setting_is_documented_with_its_default() -> None:
+    page = (Path(__file__).parent.parent / "docs/training.md").read_text(encoding="utf-8")
+    table = page[page.index("| setting | value") :].partition("\n\n")[0]
+    rows = [[cell.strip(" `") for cell in row.split("|")[1:3]] for row in table.splitlines()[2:]]
+    wanted = msgspec.to_builtins(SkipGram())
+    assert {key: float(value) for key, value in rows} == wanted
+
+
 def test_the_verb_writes_a_file(raw: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "words.safetensors"
     words = [*map(str, raw), "--out", str(out), "--set", "dim=8", "--set", "epochs=1"]
@@ -268,9 +276,9 @@ def test_a_folder_holds_the_vectors_as_they_were(model: Path) -> None:
     assert np.array_equal(weights["net.encoder.embedding.word"], table)
     assert weights["net.encoder.embedding.word_out.weight"].any()
     folder = ModelFolder(model)
-    assert folder.codec.words.words == WORDS
+    assert folder.codec.words.listed == WORDS
     assert folder.manifest.vectors == made_up().identity
-    assert "it reads the vectors of 7 words" in card(folder, "model")
+    assert "it reads vectors of 7 words" in card(folder, "model")
 
 
 def test_the_written_model_reads_words(model: Path) -> None:
@@ -370,7 +378,7 @@ def test_an_encoder_given_words_starts_as_it_was(encoder: Path) -> None:
     pretrained = Pretrained(encoder)
     texts = [example.text for example in TRAIN]
     codec = pretrained.codec_for(texts, PLAN.rules, WORDS)
-    assert codec.words.words == WORDS
+    assert codec.words.listed == WORDS
     settings = EncoderSettings.of(PLAN.settings)
     plain, wordy = settings.build(codec).eval(), settings.build(codec).eval()
     wordy.embedding.read_words(torch.from_numpy(made_up().table()))

@@ -142,7 +142,7 @@ def test_a_codec_with_words_comes_back_from_its_file(
     path = tmp_path_factory.getbasetemp() / "words.json"
     WITH.save(path)
     back = TextCodec.load(path)
-    assert back.words.words == LISTED
+    assert back.words.listed == LISTED
     assert back.fingerprint == WITH.fingerprint
     assert np.array_equal(back.encode(text).features, WITH.encode(text).features)
 

@@ -158,10 +158,10 @@ def _reading(folder: ModelFolder) -> list[str]:
 
 def _words(folder: ModelFolder) -> list[str]:
     words, vectors = len(folder.codec.words), folder.manifest.vectors
-    if vectors is None:
+    if not words:
         return []
-    said = f"Beside the units of a text it reads the vectors of {words:,} words, which were"
-    return ["", f"{said} trained on raw text (SHA-256 of their file: `{vectors}`)."]
+    said = f"Beside the units of a text it reads vectors of {words:,} words, trained on raw text"
+    return ["", f"{said} (SHA-256 of the vectors: `{vectors or 'several'}`)."]
 
 
 def _cut(reading: int | None, rules: CodecRules) -> str:

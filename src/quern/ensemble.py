@@ -62,6 +62,7 @@ def write_ensemble(
             quern=__version__,
             precision=_common([f.manifest.precision for f in folders]) or "mixed",
             data=_common([f.manifest.data for f in folders]),
+            vectors=_common([f.manifest.vectors for f in folders]),
         )
         folder.write_json(temporary / folder.MANIFEST, manifest)
         tuned, _ = evaluation.tune(load_one(temporary), examples)

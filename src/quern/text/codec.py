@@ -280,7 +280,7 @@ class TextCodec:
             "units": self.vocabulary.units,
         }
         if self.words:
-            payload["words"] = self.words.words
+            payload["words"] = self.words.listed
         return msgspec.json.encode(payload)
 
     def save(self, path: Path) -> None:

@@ -23,7 +23,7 @@ class Words:
     what covers a unit depends on nothing but the text.
 
     Attributes:
-        words: in the order of their rows.
+        listed: the words, in the order of their rows.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
@@ -33,7 +33,7 @@ class Words:
             TextError: a word is not folded, holds nothing but white space or a lone surrogate,
                 or two have the same units.
         """
-        self.words = tuple(words)
+        self.listed = tuple(words)
         self._symbols: dict[str, int] = {}  # the units that words are made of, from 1 on
         # A trie as one table: node and symbol, in one number, to the next node.
         self._next: dict[int, int] = {}
@@ -47,25 +47,25 @@ class Words:
                 if node == len(self._rows):
                     self._rows.append(0)
             if self._rows[node]:
-                one, other = self.words[self._rows[node] - 1], self.words[row - 1]
+                one, other = self.listed[self._rows[node] - 1], self.listed[row - 1]
                 raise TextError(f"{one!r} and {other!r}: a word list needs different words")
             self._rows[node] = row
 
     def _spelled(self) -> list[list[int]]:
         """The units of every word, each by its symbol; new units get the next one."""
-        lines = "\n".join(self.words)
-        ends = list(accumulate(len(word) + 1 for word in self.words))
-        spelled: list[list[int]] = [[] for _ in self.words]
+        lines = "\n".join(self.listed)
+        ends = list(accumulate(len(word) + 1 for word in self.listed))
+        spelled: list[list[int]] = [[] for _ in self.listed]
         for a, b in split(lines):  # of all at once, which is quicker
             symbol = self._symbols.setdefault(lines[a:b], len(self._symbols) + 1)
             spelled[bisect_right(ends, a)].append(symbol)
-        for word, symbols in zip(self.words, spelled, strict=True):
+        for word, symbols in zip(self.listed, spelled, strict=True):
             if not symbols or "\n" in word or SURROGATE.search(word) or normalise(word)[0] != word:
                 raise TextError(f"{word!r}: a word list needs folded words of a line each")
         return spelled
 
     def __len__(self) -> int:
-        return len(self.words)
+        return len(self.listed)
 
     def symbol(self, unit: str) -> int:
         """The number of a folded unit among those that words are made of; 0 is in no word."""

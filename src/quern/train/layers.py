@@ -104,7 +104,9 @@ class UnitEmbedding(nn.Module):
         gram = (self.gram(grams) * present).sum(2) / count
         position = self.position[: units.shape[1]]
         x = self.unit(units) + self.shape(shapes) + self.gram_out(gram) + position
-        return x if self.word_out is None else x + self.word_out(F.embedding(inputs["words"], self.word))
+        if self.word_out is not None:
+            x = x + self.word_out(F.embedding(inputs["words"], self.word))
+        return x
 
 
 def taps(x: Tensor, dilation: int) -> Tensor:
