@@ -124,7 +124,8 @@ def sentences(text: str) -> Iterator[list[str]]:
     """The words of each sentence, folded.
 
     What stands between Han characters is found by the segmenter jieba; any other run of
-    letters or digits is a word as it is. Marks belong to no word.
+    letters or digits is a word as it is. Marks belong to no word, and neither does the odd
+    character that folds into several words (``ﷺ``).
     """
     folded, origin = normalise(text)
     ends = [*sentence_ends(text), len(text)]
@@ -145,7 +146,7 @@ def sentences(text: str) -> Iterator[list[str]]:
             words = []
         if joins:
             han += unit
-        elif unit[0].isalnum():
+        elif unit[0].isalnum() and not any(map(str.isspace, unit)):
             words.append(unit)
         stop = b
     if han:
