@@ -8,11 +8,12 @@ torch = pytest.importorskip("torch")
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
 from torch import Tensor
 
 from quern.text import TextCodec
 from quern.train import layers
-from quern.train.triples import Gate, SubjectHead, TripleNet, cross_entropy
+from quern.train.triples import Gate, Marks, SubjectHead, TripleNet, cross_entropy
 from quern.triples import PRESETS, TripleSettings
 
 DIM = 16
@@ -39,6 +40,14 @@ def _pointer(block):
     return lambda x, mask: (block(x) * layers.ordered(mask)) @ x
 
 
+def _marks(block):
+    return lambda x, mask: block(x[..., :2]) * mask
+
+
+def _told(block):
+    return lambda x, mask: block(x, mask, x[..., :2]) * mask
+
+
 # One row a block: name and a way to call it on (batch, length, DIM) with its mask.
 BLOCKS: list[tuple[str, Callable[[], Callable[[Tensor, Tensor], Tensor]]]] = [
     ("linear", lambda: _masked(layers.Linear(DIM, 4))),
@@ -49,6 +58,8 @@ BLOCKS: list[tuple[str, Callable[[], Callable[[Tensor, Tensor], Tensor]]]] = [
     ("gate", lambda: _masked(Gate(DIM, 3))),
     ("global pointer", lambda: _pointer(layers.GlobalPointer(DIM))),
     ("subject head", lambda: _subject_head(SubjectHead(SMALL))),
+    ("marks", lambda: _marks(Marks(4))),
+    ("subject head with priors", lambda: _told(SubjectHead(replace(SMALL, priors=True)))),
 ]
 
 
