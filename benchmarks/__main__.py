@@ -55,6 +55,7 @@ def main(words: Sequence[str] | None = None) -> int:
         texts=given.texts,
         rounds=given.rounds,
         init=None if given.init is None else given.init.resolve(),
+        vectors=None if given.vectors is None else given.vectors.resolve(),
         preset=given.preset,
         words=tuple(given.words),
         results=given.results.resolve(),
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "--case", action="append", default=[], help="only this part of it; repeatable"
     )
     parser.add_argument("--init", type=Path, help="encoder that trainings start from")
+    parser.add_argument("--vectors", type=Path, help="word vectors that trainings read")
     parser.add_argument(
         "--preset", choices=("full", "fast"), help="of what is trained, in place of the recipe's"
     )
@@ -158,6 +160,7 @@ def _in_new_process(name: str, case: str, options: Options) -> bool:
     words = [name, "--alone", "--case", case, "--results", str(options.results)]
     words += [] if options.data is None else ["--data", str(options.data)]
     words += [] if options.init is None else ["--init", str(options.init)]
+    words += [] if options.vectors is None else ["--vectors", str(options.vectors)]
     words += [] if options.preset is None else ["--preset", options.preset]
     for name_of, values in (("model", options.models), ("set", options.words)):
         words += [part for value in values for part in (f"--{name_of}", value)]

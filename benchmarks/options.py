@@ -24,6 +24,7 @@ class Options:
         texts: how many texts are read in a pass, where a benchmark reads a sample.
         rounds: how often passes are repeated.
         init: folder of the encoder that trainings start from.
+        vectors: file of the word vectors that trainings read.
         preset: of the networks that are trained; the recipe's own, where None.
         words: settings that come after those of the recipe.
         results: where records are appended.
@@ -36,6 +37,7 @@ class Options:
     texts: int = 128
     rounds: int = 5
     init: Path | None = None
+    vectors: Path | None = None
     preset: str | None = None
     words: tuple[str, ...] = ()
     results: Path = RESULTS

@@ -58,16 +58,16 @@ def train(
     plan: Plan,
     out: Path,
     data: str | None = None,
-    init: Path | None = None,
+    start: Start | None = None,
     fold: Fold | None = None,
 ) -> dict[str, Any]:
     """Train, write ``out``, and give the figures; ``seconds`` runs from examples to folder.
 
     ``data`` is the hash of the file that the examples were read from, for the model's card;
-    ``init`` the encoder to start from; ``fold`` the part of the examples to leave out.
+    ``start`` what is known beforehand; ``fold`` the part of the examples to leave out.
     """
     watch = Watch()
-    allowed, start = ("absent", "border", "window"), Start(init)
+    allowed = ("absent", "border", "window")
     fit = Fit(examples, dev, plan, allow=allowed, start=start, fold=fold)
     fit.data = data
     problems = Counter(problem.kind for problem in fit.training.problems)

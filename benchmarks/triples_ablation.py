@@ -23,7 +23,7 @@ from benchmarks.triples_accuracy import RECIPES, Recipe, of_encoder, planned
 from quern.ensemble import write_ensemble
 from quern.errors import DataError
 from quern.records import TripleExample
-from quern.train.fit import Fold
+from quern.train.fit import Fold, Start
 from quern.train.triple_training import Plan
 
 SET = "duie"
@@ -42,6 +42,7 @@ class Part(NamedTuple):
     Attributes:
         words: settings.
         init: start from the encoder that ``--init`` names.
+        vectors: read the word vectors that ``--vectors`` names.
         folds: train so many models, each without one part of the lines, and average them.
         incomplete: lines whose labels have gaps are read as "marked", are "dropped", or are
             read as if they were "complete".
@@ -49,6 +50,7 @@ class Part(NamedTuple):
 
     words: tuple[str, ...] = ()
     init: bool = False
+    vectors: bool = False
     folds: int = 0
     incomplete: Literal["marked", "dropped", "complete"] = "marked"
 
@@ -56,6 +58,9 @@ class Part(NamedTuple):
 PARTS: dict[str, Part] = {
     "plain": Part(),
     "init": Part(init=True),
+    "vectors": Part(vectors=True),
+    "priors": Part(words=("priors=true",)),
+    "spans": Part(words=("pairing=spans",)),
     "folds": Part(folds=4),
     "no-augment": Part(words=("augment=0.0",)),
     "incomplete-dropped": Part(incomplete="dropped"),
@@ -64,12 +69,12 @@ PARTS: dict[str, Part] = {
 
 
 def cases(options: Options) -> list[str]:
-    """Every part at every size; what needs an encoder only with one."""
+    """Every part at every size; what needs an encoder or word vectors only with them."""
     return [
         f"{name}-{size}"
         for size in SIZES
         for name, part in PARTS.items()
-        if options.init is not None or not part.init
+        if (options.init or not part.init) and (options.vectors or not part.vectors)
     ]
 
 
@@ -82,12 +87,13 @@ def run(case: str, options: Options) -> Outcome:
     known, dev = map(sets.examples, paths)
     lines = chosen(known, None if size == "all" else int(size), options.seed)
     init = options.init if part.init else None
+    start = Start(init, options.vectors if part.vectors else None)
     said, plan = planned(recipe, options)
     folder = CACHE / "ablation" / f"{case}-{said['preset']}-{options.seed}"
     if part.folds:
         figures = _ensemble(part.folds, labelled(lines, part), dev, plan, folder)
     else:
-        figures = training.train(labelled(lines, part), dev, plan, folder, init=init)
+        figures = training.train(labelled(lines, part), dev, plan, folder, start=start)
     return Outcome({"lines": len(lines), **said, "init": of_encoder(init), **figures}, paths)
 
 

@@ -129,10 +129,12 @@ def _train(
 ) -> dict[str, Any]:
     # Here and not above: scoring a given folder needs no torch.
     from benchmarks import training
+    from quern.train.fit import Start
 
     said, chosen = planned(recipe, options)
     parts = sets.examples(train), sets.examples(dev)
-    figures = training.train(*parts, chosen, folder, data=data_hash(train), init=options.init)
+    start = Start(options.init)
+    figures = training.train(*parts, chosen, folder, data=data_hash(train), start=start)
     return {**said, "init": of_encoder(options.init), **figures}
 
 
