@@ -178,6 +178,25 @@ def test_cross_entropy_is_the_formula_and_finite_at_the_edges() -> None:
     assert torch.isfinite(extreme.grad).all()
 
 
+@pytest.mark.parametrize("p", [1e-6, 0.02, 0.3, 0.5, 0.97, 1 - 1e-3, 1 - 1e-6])
+def test_cross_entropy_is_least_where_a_probability_is_its_target(p: float) -> None:
+    """Two factors, as a tag and its helper; in single precision, as in training."""
+    logit = torch.logit(torch.tensor(p**0.5, dtype=torch.float64)).float()
+    for target in (p, p / 2, (1 + p) / 2):
+        logits = torch.stack([logit, logit]).requires_grad_()
+        log_p = torch.nn.functional.logsigmoid(logits).sum()
+        cross_entropy(log_p, torch.tensor(target), torch.tensor(1.0)).backward()
+        slope = float(logits.grad[0]) / (1 - p**0.5) * (1 - p)  # of the loss by the logit of p
+        assert slope == pytest.approx(p - target, rel=1e-3, abs=1e-6), target
+
+
+def test_what_is_all_but_sure_can_still_be_unlearned() -> None:
+    logits = torch.tensor([20.0, 40.0], requires_grad=True)  # 1 - p of 2e-9 and 4e-18
+    log_p = torch.nn.functional.logsigmoid(logits)
+    cross_entropy(log_p, torch.tensor([0.0, 0.7]), torch.tensor(1.0)).sum().backward()
+    torch.testing.assert_close(logits.grad, torch.tensor([1.0, 0.3]))
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_factored_objects_equal_the_concatenation(preset: str) -> None:
     """The text's share plus the subject's plus the places' is a projection of all three."""

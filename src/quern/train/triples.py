@@ -226,9 +226,11 @@ def cross_entropy(log_p: Tensor, target: Tensor, absent: Tensor) -> Tensor:
     """Binary cross entropy of log probabilities; what is not labelled weighs ``absent``.
 
     Works on logarithms, since a product of probabilities underflows where its gradient is
-    needed most.
+    needed most. Targets may lie between 0 and 1; the gradient is 0 where a probability is
+    its target.
     """
-    log_not = torch.log1p(-torch.exp(log_p).clamp(max=1 - 1e-6))
+    # 1 - p as -expm1(log p) is exact however near p is to 1, and so is the way back down.
+    log_not = torch.log((-torch.expm1(log_p)).clamp(min=1e-30))
     return -(target * log_p + absent * (1 - target) * log_not)
 
 
