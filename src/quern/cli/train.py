@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from quern.cli import options
-from quern.cli.console import Advance, note, progress
+from quern.cli.console import note
+from quern.cli.watch import run
 from quern.errors import MissingExtra, TrainingError
 from quern.folder import MANIFEST
-
-if TYPE_CHECKING:
-    from quern.train.fit import Fit
-    from quern.train.loop import Epoch, Step
 
 
 @click.group("train")
@@ -125,7 +119,8 @@ def triples(
         if out.exists() and not overwrite:
             raise TrainingError(f"{out}: exists already; choose another name or pass --overwrite")
         fit = Fit(train, dev, chosen, allow=allow, start=start)
-        return _run(fit, out, resume=resume, overwrite=overwrite)
+        run(fit, out, resume=resume, overwrite=overwrite)
+        return
     if (out / MANIFEST).exists():
         raise TrainingError(f"{out}: is a model folder; --folds wants a folder to put models into")
     for number in range(folds):
@@ -135,81 +130,4 @@ def triples(
             continue
         note(f"fold {number + 1} of {folds}")
         fit = Fit(train, dev, chosen, allow=allow, start=start, fold=Fold(number, folds))
-        _run(fit, part, resume=resume, overwrite=overwrite)
-
-
-def _run(fit: Fit, out: Path, *, resume: bool, overwrite: bool) -> None:
-    from quern.train.fit import listing
-
-    guessed = fit.training.problems
-    if guessed:
-        note(f"labels that did not fit or were placed by guess:\n{listing(guessed)}")
-    items, labels = len(fit.training.items.items), len(fit.training.labels)
-    note(f"{items:,} windows to train on, {len(fit.training.dev):,} dev texts, {labels} labels")
-    if (known := fit.training.priors) is not None:
-        note(f"{len(known):,} known triples{_left_out(fit)}")
-    watch = _Watch(fit)
-    try:
-        metrics = fit.run(out, resume=resume, overwrite=overwrite, report=watch)
-    except KeyboardInterrupt:
-        watch.close()
-        kept = fit.checkpoint(out)
-        note(f"stopped; go on with --resume ({kept.path})" if kept.exists else "stopped")
-        raise
-    finally:
-        watch.close()
-    figures = metrics["dev"]
-    note(
-        f"wrote {out}: dev F1 {figures['f1']:.4f}, precision {figures['precision']:.4f}, "
-        f"recall {figures['recall']:.4f}"
-    )
-
-
-def _left_out(fit: Fit) -> str:
-    """What to say of facts that no label can make use of."""
-    predicates = {label.predicate for label in fit.training.labels}
-    count = sum(fact.predicate not in predicates for fact in fit.facts)
-    return f"; {count:,} facts have a predicate that no label has" if count else ""
-
-
-class _Watch:
-    """Shows a training: a bar within each epoch, a line after it."""
-
-    def __init__(self, fit: Fit) -> None:
-        self._items = len(fit.training.items.items)
-        self._epochs = fit.plan.schedule.epochs
-        self._began = time.monotonic()
-        self._bar = ExitStack()
-        self._advance: Advance | None = None
-
-    def __call__(self, fact: Step | Epoch) -> None:
-        """Show a fact of the training."""
-        from quern.train.loop import Step
-
-        if isinstance(fact, Step):
-            self._step(fact)
-        else:
-            self.close()
-            self._epoch(fact)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        self._bar.close()
-        self._advance = None
-
-    def _step(self, fact: Step) -> None:
-        if self._advance is None:
-            label = f"epoch {fact.epoch + 1}"
-            self._advance = self._bar.enter_context(progress(label, self._items, "texts"))
-        self._advance(fact.items, f"loss {sum(fact.losses.values()):.3f}")
-
-    def _epoch(self, fact: Epoch) -> None:
-        spent = (time.monotonic() - self._began) / 60
-        losses = ", ".join(f"{name} {value:.4f}" for name, value in fact.losses.items())
-        scores = ", ".join(f"{name} {value:.4f}" for name, value in fact.scores.items())
-        note(
-            f"epoch {fact.epoch + 1} ({'full' if fact.stage == 0 else 'fine'} rate): "
-            f"loss {losses} | dev {scores}{' *' if fact.best else ''} | "
-            f"{fact.items / fact.seconds:,.0f} texts/s, {spent:.1f} min, "
-            f"at most {fact.seconds * (2 * self._epochs - fact.epoch - 1) / 60:.0f} more"
-        )
+        run(fit, part, resume=resume, overwrite=overwrite)

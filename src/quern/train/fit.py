@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from quern.alignment import Problem
 from quern.data import data_hash, read_facts, read_triples
-from quern.errors import DataError
 from quern.records import LabelledTriple, TripleExample
-from quern.train.checkpoint import Checkpoint
 from quern.train.encoders import Pretrained
-from quern.train.loop import Epoch, Step
+from quern.train.journey import Journey
 from quern.train.triple_training import Plan, TripleTraining
 from quern.train.word_vectors import WordVectors
-
-_SHOWN = 5
 
 
 class Fold(NamedTuple):
@@ -35,7 +29,7 @@ class Fold(NamedTuple):
         return int.from_bytes(digest[:4]) % self.parts == self.number
 
 
-_HELD_OUT = Fold(0, 10)  # without dev data
+HELD_OUT = Fold(0, 10)  # without dev data
 
 
 class Start(NamedTuple):
@@ -52,7 +46,7 @@ class Start(NamedTuple):
     facts: Path | Sequence[LabelledTriple] | None = None
 
 
-class Fit:
+class Fit(Journey):
     """A training from files (or examples) to a folder: read, check, run, write."""
 
     def __init__(
@@ -80,81 +74,29 @@ class Fit:
             DataError: the data or the facts cannot be read, or labels would be lost that
                 ``allow`` does not name.
         """
-        self.plan, start = plan or Plan(), start or Start()
+        plan, start = plan or Plan(), start or Start()
         facts = start.facts
         if facts is not None:
-            settings = msgspec.structs.replace(self.plan.settings, priors=True)
-            self.plan = msgspec.structs.replace(self.plan, settings=settings)
+            settings = msgspec.structs.replace(plan.settings, priors=True)
+            plan = msgspec.structs.replace(plan, settings=settings)
         self.facts = read_facts(facts) if isinstance(facts, Path) else list(facts or ())
         known = read_triples(train) if isinstance(train, Path) else list(train)
-        examples, held = split_by_hash(known, fold or _HELD_OUT)
+        examples, held = split_by_hash(known, fold or HELD_OUT)
         if dev is not None:
             examples = examples if fold else known
             held = read_triples(dev) if isinstance(dev, Path) else list(dev)
-        self.data = data_hash(train) if isinstance(train, Path) else None
-        self._init = None if start.encoder is None else Pretrained(start.encoder)
-        self._vectors = None if start.vectors is None else WordVectors.load(start.vectors)
-        self._fold = fold
-        self.training = TripleTraining(
-            examples, held, self.plan, self._init, known, self._vectors, self.facts
+        encoder = None if start.encoder is None else Pretrained(start.encoder)
+        vectors = None if start.vectors is None else WordVectors.load(start.vectors)
+        super().__init__(
+            TripleTraining(examples, held, plan, encoder, known, vectors, self.facts),
+            data_hash(train) if isinstance(train, Path) else None,
+            {
+                "init": encoder and encoder.identity,
+                "vectors": vectors and vectors.identity,
+                "fold": fold,
+            },
+            allow,
         )
-        self._refuse(allow)
-
-    def checkpoint(self, out: Path) -> Checkpoint:
-        """Where this training keeps its state while it runs: a folder beside ``out``."""
-        plan = msgspec.structs.replace(self.plan, about=Plan().about)
-        identity = {
-            "data": self.data,
-            "plan": msgspec.to_builtins(plan),
-            "init": self._init and self._init.identity,
-            "vectors": self._vectors and self._vectors.identity,
-            "fold": self._fold,
-            "priors": self.training.known,
-        }
-        return Checkpoint(out.with_name(out.name + ".training"), identity)
-
-    def run(
-        self,
-        out: Path,
-        *,
-        resume: bool = False,
-        overwrite: bool = False,
-        report: Callable[[Step | Epoch], None] | None = None,
-    ) -> dict[str, Any]:
-        """Train to the end and write ``out``.
-
-        Args:
-            out: the model folder to write.
-            resume: go on from where an earlier run was stopped, if one was.
-            overwrite: replace a model folder that is there.
-            report: called with every fact of the training.
-
-        Returns:
-            What was measured on the written folder.
-
-        Raises:
-            TrainingError: a loss is not finite, or an unfinished training is in the way.
-            FolderError: ``out`` exists, or cannot be written.
-        """
-        checkpoint = self.checkpoint(out)
-        if checkpoint.resumes(resume=resume, overwrite=overwrite):
-            self.training.trainer.restore(checkpoint)
-        for fact in self.training.run(checkpoint):
-            if report is not None:
-                report(fact)
-        metrics = self.training.write(out, data=self.data, overwrite=overwrite)
-        checkpoint.remove()
-        return metrics
-
-    def _refuse(self, allow: Collection[str]) -> None:
-        lost = [p for p in self.training.problems if p.lost and p.kind not in allow]
-        if lost:
-            kinds = sorted({problem.kind for problem in lost})
-            raise DataError(
-                f"{len(lost)} label(s) would be lost:\n{listing(lost)}\n"
-                "Mend them (quern check triples names every one), or go on without them: "
-                + " ".join(f"--allow {kind}" for kind in kinds)
-            )
 
 
 def fit(
@@ -179,7 +121,7 @@ def fit(
 
 
 def split_by_hash(
-    examples: Sequence[TripleExample], held: Fold = _HELD_OUT
+    examples: Sequence[TripleExample], held: Fold = HELD_OUT
 ) -> tuple[list[TripleExample], list[TripleExample]]:
     """Split examples into those to train on and those held out.
 
@@ -190,14 +132,6 @@ def split_by_hash(
         [example for example, is_out in zip(examples, out, strict=True) if not is_out],
         [example for example, is_out in zip(examples, out, strict=True) if is_out],
     )
-
-
-def listing(problems: Sequence[Problem]) -> str:
-    """The first problems with their lines, and how many of each kind there are."""
-    shown = [f"  line {p.line}: {p.detail}" for p in problems[:_SHOWN]]
-    counts = Counter(problem.kind for problem in problems)
-    total = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
-    return "\n".join([*shown, f"  in all: {total}"])
 
 
 def _source(

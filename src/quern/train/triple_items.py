@@ -111,6 +111,10 @@ class TripleItems:
             )
         return encoding, triples
 
+    def __len__(self) -> int:
+        """Windows."""
+        return len(self.items)
+
     def _absent(self, example: TripleExample) -> tuple[float, NDArray[np.float32]]:
         """What it weighs that something is not labelled: nothing where it was not looked for."""
         weight = 1.0 if example.complete else self.fitting.absent_weight

@@ -1,0 +1,93 @@
+"""How verbs show a training: what goes in, a bar within each epoch, a line after it, the end."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quern.cli.console import Advance, note, progress
+
+if TYPE_CHECKING:
+    from quern.train.journey import Journey
+    from quern.train.loop import Epoch, Step
+
+
+def run(journey: Journey, out: Path, *, resume: bool, overwrite: bool) -> dict[str, Any]:
+    """Run a training to its end and say how it goes; gives what was measured."""
+    from quern.train.journey import listing
+
+    guessed = journey.training.problems
+    if guessed:
+        note(f"labels that did not fit or were placed by guess:\n{listing(guessed)}")
+    items, labels = len(journey.training.items), len(journey.training.labels)
+    note(f"{items:,} windows to train on, {len(journey.training.dev):,} dev texts, {labels} labels")
+    if (known := journey.training.priors) is not None:
+        note(f"{len(known):,} known triples{_left_out(journey)}")
+    watch = _Watch(journey)
+    try:
+        metrics = journey.run(out, resume=resume, overwrite=overwrite, report=watch)
+    except KeyboardInterrupt:
+        watch.close()
+        kept = journey.checkpoint(out)
+        note(f"stopped; go on with --resume ({kept.path})" if kept.exists else "stopped")
+        raise
+    finally:
+        watch.close()
+    figures = metrics["dev"]
+    note(
+        f"wrote {out}: dev F1 {figures['f1']:.4f}, precision {figures['precision']:.4f}, "
+        f"recall {figures['recall']:.4f}"
+    )
+    return metrics
+
+
+def _left_out(journey: Journey) -> str:
+    """What to say of facts that no label can make use of."""
+    predicates = {label.predicate for label in journey.training.labels}
+    count = sum(fact.predicate not in predicates for fact in journey.facts)
+    return f"; {count:,} facts have a predicate that no label has" if count else ""
+
+
+class _Watch:
+    """Shows a training: a bar within each epoch, a line after it."""
+
+    def __init__(self, journey: Journey) -> None:
+        self._items = len(journey.training.items)
+        self._epochs = journey.plan.schedule.epochs
+        self._began = time.monotonic()
+        self._bar = ExitStack()
+        self._advance: Advance | None = None
+
+    def __call__(self, fact: Step | Epoch) -> None:
+        """Show a fact of the training."""
+        from quern.train.loop import Step
+
+        if isinstance(fact, Step):
+            self._step(fact)
+        else:
+            self.close()
+            self._epoch(fact)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
+        self._advance = None
+
+    def _step(self, fact: Step) -> None:
+        if self._advance is None:
+            label = f"epoch {fact.epoch + 1}"
+            self._advance = self._bar.enter_context(progress(label, self._items, "texts"))
+        self._advance(fact.items, f"loss {sum(fact.losses.values()):.3f}")
+
+    def _epoch(self, fact: Epoch) -> None:
+        spent = (time.monotonic() - self._began) / 60
+        losses = ", ".join(f"{name} {value:.4f}" for name, value in fact.losses.items())
+        scores = ", ".join(f"{name} {value:.4f}" for name, value in fact.scores.items())
+        note(
+            f"epoch {fact.epoch + 1} ({'full' if fact.stage == 0 else 'fine'} rate): "
+            f"loss {losses} | dev {scores}{' *' if fact.best else ''} | "
+            f"{fact.items / fact.seconds:,.0f} texts/s, {spent:.1f} min, "
+            f"at most {fact.seconds * (2 * self._epochs - fact.epoch - 1) / 60:.0f} more"
+        )
