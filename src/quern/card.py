@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from quern.folder import ModelFolder
+from quern.folder import ModelFolder, Taught
 from quern.text import CodecRules
 
 _UNSTATED = "not stated"
@@ -35,7 +35,18 @@ def _head(folder: ModelFolder, name: str) -> list[str]:
         f"Trained on: {about.data_name or _UNSTATED} "
         f"(SHA-256 of the training file: `{manifest.data or 'not a file'}`).",
         "",
+        *_taught(manifest.taught),
         f"Licence of the data: {about.licence or _UNSTATED}.",
+        "",
+    ]
+
+
+def _taught(taught: Taught | None) -> list[str]:
+    if taught is None:
+        return []
+    return [
+        f"Distilled: it learned from what a teacher (SHA-256 `{taught.teacher}`) says of "
+        f"{taught.labelled:,} labelled lines and {taught.raw:,} texts without labels.",
         "",
     ]
 

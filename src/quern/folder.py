@@ -46,6 +46,20 @@ class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     limits: str = ""
 
 
+class Taught(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a distilled model learned from.
+
+    Attributes:
+        teacher: SHA-256 of the model whose outputs it learned from.
+        labelled: lines that had labels, too.
+        raw: texts without labels.
+    """
+
+    teacher: str
+    labelled: int
+    raw: int
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What ``quern.json`` says of a model.
 
@@ -66,6 +80,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         codec: fingerprint of the codec that all graphs were trained with.
         data: SHA-256 of the training file's bytes, None where it was not a file.
         vectors: SHA-256 of the word vectors that the model reads, None where it reads none.
+        taught: by what model, None where labels alone were learned from.
         precision: "fp32" or "int8".
         quern: version that wrote the folder.
         about: what its maker says of it.
@@ -86,6 +101,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     families: int = 1
     priors: str | None = None
     vectors: str | None = None
+    taught: Taught | None = None
     about: About = About()
 
 

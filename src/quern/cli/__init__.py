@@ -18,6 +18,7 @@ VERBS = {
     "pretrain": "Teach an encoder to read raw text, for trainings to start from.",
     "ensemble": "Put several models into one folder that averages or joins what they say.",
     "vectors": "Train vectors of words on raw text, for trainings to read beside the units.",
+    "distill": "Teach one model what an ensemble says of labelled and raw text.",
     "evaluate": "Score a model on labelled data; optionally write a report of its errors.",
     "bench": "Measure a model's speed (and score) on your own file.",
     "extract": "Read facts out of texts.",

@@ -28,8 +28,10 @@ from quern.records import TripleExample
 from quern.runtime import padded
 from quern.text import UNKNOWN, Encoding, TextCodec, Window
 from quern.train.batches import epoch_order
+from quern.train.soft import Soft
 from quern.train.triples import TripleNet, triple_loss
 from quern.triples import (
+    Floats,
     TripleFitting,
     entity_targets,
     object_targets,
@@ -50,6 +52,8 @@ class Item(NamedTuple):
         absent: weight of "no subject here".
         absent_objects: (labels,), weight of "no object here" under each label.
         home: of the text, whose own triples are no priors of it.
+        soft: what a teacher says of it, where there is one.
+        trust: what labels weigh beside a teacher where they say yes, and where no.
     """
 
     line: int
@@ -60,6 +64,8 @@ class Item(NamedTuple):
     absent: float
     absent_objects: NDArray[np.float32]
     home: int
+    soft: Soft | None = None
+    trust: tuple[float, float] = (1.0, 1.0)
 
 
 class TripleItems:
@@ -92,7 +98,7 @@ class TripleItems:
 
     def _add(self, example: TripleExample) -> tuple[Encoding, list[AlignedTriple]]:
         encoding = self.codec.encode(example.text)
-        windows = self.codec.windows(encoding)
+        windows = self.windows(encoding)
         triples, problems = align(example, encoding, self.codec, self.fitting.occurrence)
         self.problems += problems + outside(example, triples, windows)
         entities, problems = align_entities(example, encoding, self.codec)
@@ -115,6 +121,10 @@ class TripleItems:
         """Windows."""
         return len(self.items)
 
+    def windows(self, encoding: Encoding) -> list[Window]:
+        """The parts of a text that are learned from."""
+        return self.codec.windows(encoding)
+
     def _absent(self, example: TripleExample) -> tuple[float, NDArray[np.float32]]:
         """What it weighs that something is not labelled: nothing where it was not looked for."""
         weight = 1.0 if example.complete else self.fitting.absent_weight
@@ -125,10 +135,13 @@ class TripleItems:
         objects[[k for label, k in self.labels.items() if label.predicate not in sought]] = 0
         return self.fitting.absent_weight, objects
 
+    def lengths(self) -> Sequence[int]:
+        """Units of every item."""
+        return [item.window.stop - item.window.first for item in self.items]
+
     def order(self, size: int, seed: int, epoch: int) -> list[list[int]]:
         """The batches of an epoch."""
-        lengths = [item.window.stop - item.window.first for item in self.items]
-        return epoch_order(lengths, size, seed, epoch)
+        return epoch_order(self.lengths(), size, seed, epoch)
 
     def lines(self, items: Sequence[int]) -> list[int]:
         """Line numbers of some items."""
@@ -137,7 +150,7 @@ class TripleItems:
     def collate(self, items: Sequence[int], seed: Sequence[int]) -> dict[str, Tensor]:
         """Arrays of a batch, with one sampled subject for each text."""
         rng = np.random.default_rng(seed)
-        batch = [self._augmented(self.items[i], rng) for i in items]
+        batch = [self._augmented(self._item(i), rng) for i in items]
         length = padded(max(item.window.stop - item.window.first for item in batch))
         arrays: dict[str, np.ndarray] = dict(
             self.codec.arrays([(item.encoding, item.window) for item in batch], length)
@@ -152,24 +165,34 @@ class TripleItems:
         subjects = [self._subject(item, rng) for item in batch]
         arrays["start"] = np.array([s for s, _ in subjects], dtype=np.int64)
         arrays["end"] = np.array([e for _, e in subjects], dtype=np.int64)
-        arrays["subjects"] = np.stack([subject_targets(item.triples, length) for item in batch])
-        arrays["objects"] = np.stack(
-            [
-                object_targets(item.triples, subject, self.labels, length)
-                for item, subject in zip(batch, subjects, strict=True)
-            ]
-        )
-        if self.spans:
-            arrays["spans"] = np.stack([span_targets(item.triples, length) for item in batch])
+        targets = [
+            self._targets(item, subject, length)
+            for item, subject in zip(batch, subjects, strict=True)
+        ]
+        for name in targets[0]:
+            arrays[name] = np.stack([of_item[name] for of_item in targets])
         if self.priors is not None:
             finds = (self.priors.find(i.encoding, [i.window], i.home) for i in batch)
             known = [found for (found,) in finds]
             pairs = list(zip(known, subjects, strict=True))
             arrays["known"] = known_subjects(known, length)
             arrays["known_objects"] = known_objects(pairs, len(self.labels), length)
-        arrays["absent"] = np.array([item.absent for item in batch], dtype=np.float32)
-        arrays["absent_objects"] = np.stack([item.absent_objects for item in batch])
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def _item(self, index: int) -> Item:
+        return self.items[index]
+
+    def _targets(self, item: Item, subject: UnitSpan, length: int) -> dict[str, Floats]:
+        """What the network should say of an item and one subject, as ``triple_loss`` wants it."""
+        targets = {
+            "subjects": subject_targets(item.triples, length),
+            "objects": object_targets(item.triples, subject, self.labels, length),
+            "absent": np.array(item.absent, dtype=np.float32),
+            "absent_objects": item.absent_objects,
+        }
+        if self.spans:
+            targets["spans"] = span_targets(item.triples, length)
+        return targets
 
     def _forget_words(self, arrays: dict[str, NDArray[Any]], rng: np.random.Generator) -> None:
         if self.fitting.unknown:

@@ -34,6 +34,7 @@ from quern.triples import SPAN, Thresholds, TripleFitting, TripleModel, TripleSe
 
 _TRIED = [Thresholds(t, t, t, t) for t in (0.2, 0.3, 0.4, 0.5)]
 _TRIED_SPANS = [msgspec.structs.replace(t, span=t.object_start) for t in _TRIED]
+_NOTHING = "training needs triples in both the training and the dev data"
 _ENCODED = ("subjects", "hidden", "context", "entities", "relations", "mask")
 
 
@@ -58,7 +59,7 @@ class TripleTraining:
 
     def __init__(
         self,
-        train: Sequence[TripleExample],
+        train: Sequence[TripleExample] | TripleItems,
         dev: Sequence[TripleExample],
         plan: Plan,
         init: Pretrained | None = None,
@@ -69,7 +70,7 @@ class TripleTraining:
         """Fit the codec, align the labels, build the network and its graphs.
 
         Args:
-            train: labelled texts.
+            train: labelled texts, or items that are ready, with codec and labels.
             dev: labelled texts to choose by.
             plan: settings.
             init: an encoder to start from.
@@ -82,8 +83,8 @@ class TripleTraining:
             DataError: there is nothing to learn from or to choose by.
             TrainingError: ``init`` is not of the shape that ``plan`` asks for.
         """
-        if not any(e.triples for e in train) or not any(e.triples for e in dev):
-            raise DataError("training needs triples in both the training and the dev data")
+        if not any(e.triples for e in dev):
+            raise DataError(_NOTHING)
         self.plan, self.dev = plan, list(dev)
         keep_freed()
         torch.set_num_threads(plan.schedule.threads)
@@ -91,18 +92,17 @@ class TripleTraining:
         # What is not initialised is never read here; filling it costs a tenth of a step.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.manual_seed(hash_seed([plan.schedule.seed]))
-        texts = (e.text for e in known or train)
-        fit = TextCodec.fit if init is None else init.codec_for
-        self.codec = fit(texts, plan.rules, () if vectors is None else vectors.words)
-        found = {Label.of(t) for e in known or train for t in e.triples}
-        self.labels = sorted(found, key=lambda label: label.sort_key)
+        if isinstance(train, TripleItems):
+            self.items = train
+        else:
+            words = () if vectors is None else vectors.words
+            self.items = _items(train, plan, init, known or train, words, facts)
+        self.codec, self.labels = self.items.codec, list(self.items.labels)
         spans = plan.settings.pairing == "spans"
         self._usual = Thresholds(span=SPAN) if spans else Thresholds()
-        with_priors = plan.settings.priors
-        self.priors = Priors.learn(train, self.labels, facts) if with_priors else None
+        self.priors = self.items.priors
         payload = None if self.priors is None else self.priors.payload()
         self.known = None if payload is None else folder.fingerprint(payload)
-        self.items = TripleItems(train, self.codec, self.labels, plan.fitting, spans, self.priors)
         self.net = TripleNet(plan.settings, self.codec, len(self.labels), len(self.items.types))
         self._vectors = vectors
         if vectors is not None:
@@ -121,12 +121,22 @@ class TripleTraining:
         """Train; see ``Trainer.run``."""
         yield from self.trainer.run(self._dev_scores, checkpoint)
 
-    def write(self, path: Path, *, data: str | None, overwrite: bool = False) -> dict[str, Any]:
+    def write(
+        self,
+        path: Path,
+        *,
+        data: str | None,
+        taught: folder.Taught | None = None,
+        beside: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+    ) -> dict[str, Any]:
         """Tune thresholds, write the folder, calibrate it, and measure it as users will run it.
 
         Args:
             path: the folder to write.
             data: SHA-256 of the training file, None where the data was no file.
+            taught: by whom, where the network learned from another's outputs.
+            beside: figures of other models on dev, by name.
             overwrite: replace a model folder that is there.
 
         Returns:
@@ -141,9 +151,10 @@ class TripleTraining:
             save_file(arrays | _named(dict(self.net.named_buffers())), temporary / folder.WEIGHTS)
             if self.priors is not None:
                 (temporary / folder.PRIORS).write_bytes(self.priors.payload())
-            folder.write_json(temporary / folder.MANIFEST, self._manifest(tuned, data))
+            folder.write_json(temporary / folder.MANIFEST, self._manifest(tuned, data, taught))
             metrics = {
                 "dev": evaluation.score(load(temporary), self.dev).figures(),
+                **(beside or {}),
                 "dev_texts": len(self.dev),
                 "calibration": evaluation.calibrate(temporary, self.dev),
                 "epochs": self.trainer.state.history,
@@ -154,7 +165,9 @@ class TripleTraining:
             (temporary / folder.CARD).write_text(page, encoding="utf-8")
         return metrics
 
-    def _manifest(self, tuned: Thresholds, data: str | None) -> folder.Manifest:
+    def _manifest(
+        self, tuned: Thresholds, data: str | None, taught: folder.Taught | None
+    ) -> folder.Manifest:
         return folder.Manifest(
             format=folder.FORMAT,
             task="triples",
@@ -166,6 +179,7 @@ class TripleTraining:
             priors=self.known,
             data=data,
             vectors=None if self._vectors is None else self._vectors.identity,
+            taught=taught,
             precision="fp32",
             quern=__version__,
             about=self.plan.about,
@@ -190,6 +204,26 @@ class TripleTraining:
             self.items.reading,
             priors=self.priors,
         )
+
+
+def _items(
+    train: Sequence[TripleExample],
+    plan: Plan,
+    init: Pretrained | None,
+    known: Sequence[TripleExample],
+    words: Sequence[str],
+    facts: Sequence[LabelledTriple],
+) -> TripleItems:
+    """The items of ``train``, in units and labels of ``known`` and with ``words``."""
+    if not any(e.triples for e in train):
+        raise DataError(_NOTHING)
+    fit = TextCodec.fit if init is None else init.codec_for
+    codec = fit((e.text for e in known), plan.rules, words)
+    found = {Label.of(t) for e in known for t in e.triples}
+    labels = sorted(found, key=lambda label: label.sort_key)
+    spans = plan.settings.pairing == "spans"
+    priors = Priors.learn(train, labels, facts) if plan.settings.priors else None
+    return TripleItems(train, codec, labels, plan.fitting, spans, priors)
 
 
 def _named(weights: Mapping[str, torch.Tensor]) -> dict[str, NDArray[np.float32]]:
