@@ -401,6 +401,7 @@ def quern_score(path: Path) -> dict[str, float]:
     return figures
 
 
+@pytest.mark.slow
 def test_a_stopped_distilling_goes_on_as_if_it_had_not_been(
     teacher: Path, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -415,20 +416,19 @@ def test_a_stopped_distilling_goes_on_as_if_it_had_not_been(
     counts: list[int] = []
     first.read(parts, advance=counts.append)
     total = 100 + first.raw.count
-    assert counts == [256, 128, total - 384]
+    assert counts == [256, total - 256]
     with pytest.raises(Stopped):
-        first.run(parts, report=StopAfter(total // 32 + 3))
+        first.run(parts, report=StopAfter(len(first.items) // 32 + 3))
     second = Distilling(teacher, texts, plan(epochs=1))
     assert second.checkpoint(parts).exists
     with pytest.raises(TrainingError, match="an unfinished training; go on with --resume"):
         second.run(parts)
-    second._source = {**second._source, "raw": "another"}
-    second._identity = {**second._identity, "raw": "another"}
+    identity = second._identity
+    second._identity = {**identity, "raw": "another"}
     with pytest.raises(TrainingError, match="belongs to another training: its raw is"):
         second.run(parts, resume=True)
-    monkeypatch.undo()
-    third = Distilling(teacher, texts, plan(epochs=1))
-    third.run(parts, resume=True)
+    second._identity = identity
+    second.run(parts, resume=True)
     assert hashes(parts) == hashes(whole)
     assert not (tmp_path / "parts.training").exists()
 
@@ -451,10 +451,7 @@ def test_labelled_and_raw_texts_are_learned_from_together(tmp_path: Path) -> Non
     items.fitting = TripleFitting(augment=0.5)
     item = next(item for item in every if item.triples)
     new = [items._augmented(item, np.random.default_rng(n)) for n in range(50)]
-    assert {(other.encoding.text == item.encoding.text, other.soft is None) for other in new} == {
-        (True, False),
-        (False, True),
-    }
+    assert {(other is item, other.soft is None) for other in new} == {(True, False), (False, True)}
 
 
 # -- what is refused -----------------------------------------------------------------
