@@ -32,19 +32,9 @@ from quern.shipped import find
     type=click.Path(path_type=Path),
     help="Labelled data to choose by. [default: every tenth text of --train, held out]",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option(
-    "--preset",
-    type=click.Choice(["full", "fast"]),
-    default="full",
-    show_default=True,
-    help="full: the better scores. fast: half the layers, no attention, several times the speed.",
-)
-@click.option(
-    "--init",
-    type=click.Path(path_type=Path),
-    help="Folder of an encoder to start from (quern pretrain).",
-)
+@options.out
+@options.preset
+@options.init
 @click.option(
     "--set",
     "words",
@@ -52,13 +42,8 @@ from quern.shipped import find
     metavar="KEY=VALUE",
     help="A setting, such as trust=0.3, epochs=20, seed=3 (docs/training.md lists them).",
 )
-@click.option(
-    "--allow",
-    multiple=True,
-    type=click.Choice(["absent", "border", "window"]),
-    help="Go on without labels that do not occur, cut through a word, or fit no window.",
-)
-@click.option("--resume", is_flag=True, help="Go on from where an earlier run was stopped.")
+@options.allow
+@options.resume
 @options.overwrite
 def command(
     teacher: str,

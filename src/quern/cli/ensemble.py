@@ -15,7 +15,7 @@ from quern.shipped import find
 
 @click.command("ensemble")
 @click.argument("models", nargs=-1, required=True)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@options.out
 @click.option(
     "--data",
     type=click.Path(path_type=Path),

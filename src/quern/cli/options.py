@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 threads = click.option(
@@ -22,3 +24,28 @@ table_or_json = click.option(
 )
 
 overwrite = click.option("--overwrite", is_flag=True, help="Replace a model folder that is there.")
+
+out = click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+
+preset = click.option(
+    "--preset",
+    type=click.Choice(["full", "fast"]),
+    default="full",
+    show_default=True,
+    help="full: the better scores. fast: half the layers, no attention, several times the speed.",
+)
+
+init = click.option(
+    "--init",
+    type=click.Path(path_type=Path),
+    help="Folder of an encoder to start from (quern pretrain).",
+)
+
+allow = click.option(
+    "--allow",
+    multiple=True,
+    type=click.Choice(["absent", "border", "window"]),
+    help="Go on without labels that do not occur, cut through a word, or fit no window.",
+)
+
+resume = click.option("--resume", is_flag=True, help="Go on from where an earlier run was stopped.")

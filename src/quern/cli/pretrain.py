@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("pretrain")
 @click.argument("raw", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@options.out
 @click.option(
     "--hours",
     type=click.FloatRange(min=0, min_open=True),
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="A setting, such as seed=3, max_units=30000, dim=96 (docs/training.md lists them).",
 )
-@click.option("--resume", is_flag=True, help="Go on from where an earlier run was stopped.")
+@options.resume
 @options.overwrite
 def command(
     raw: tuple[Path, ...],

@@ -25,19 +25,9 @@ def command() -> None:
     type=click.Path(path_type=Path),
     help="Labelled data to choose by. [default: every tenth text of TRAIN, held out]",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option(
-    "--preset",
-    type=click.Choice(["full", "fast"]),
-    default="full",
-    show_default=True,
-    help="full: the better scores. fast: half the layers, no attention, several times the speed.",
-)
-@click.option(
-    "--init",
-    type=click.Path(path_type=Path),
-    help="Folder of an encoder to start from (quern pretrain).",
-)
+@options.out
+@options.preset
+@options.init
 @click.option(
     "--priors",
     is_flag=True,
@@ -60,19 +50,14 @@ def command() -> None:
     metavar="KEY=VALUE",
     help="A setting, such as seed=3, epochs=20, augment=0.5 (docs/training.md lists them).",
 )
-@click.option(
-    "--allow",
-    multiple=True,
-    type=click.Choice(["absent", "border", "window"]),
-    help="Go on without labels that do not occur, cut through a word, or fit no window.",
-)
+@options.allow
 @click.option(
     "--folds",
     type=click.IntRange(2),
     help="Train so many models, each without one part of TRAIN, into OUT/fold-0 and on; those "
     "that are there already are kept.",
 )
-@click.option("--resume", is_flag=True, help="Go on from where an earlier run was stopped.")
+@options.resume
 @options.overwrite
 def triples(
     train: Path,
