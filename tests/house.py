@@ -24,10 +24,10 @@ HEAVY = (
     "onnx",
     "onnxscript",
     "ray",
-    "rich",
     "rjieba",
     "starlette",
     "torch",
+    "tqdm",
     "uvicorn",
 )
 TRAIN_ONLY = ("gensim", "onnx", "onnxscript", "rjieba", "torch")

@@ -14,7 +14,8 @@ import onnxruntime
 
 from quern import __version__, bench, evaluation, shipped
 from quern.cli import options
-from quern.cli.console import columns, note
+from quern.cli.console import note
+from quern.cli.table import columns
 from quern.data import documents, numbered_lines, open_bytes, read_triples
 from quern.errors import DataError
 from quern.folder import ModelFolder

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 import msgspec
 
-from quern.cli.console import columns, counted
+from quern.cli.console import counted
+from quern.cli.table import columns
 from quern.data import BadLine, open_bytes, scan_triples
 from quern.records import TripleExample
 from quern.text import CodecRules

@@ -1,9 +1,9 @@
-"""What verbs share: progress on standard error, tables on standard output."""
+"""What verbs say of their work: notes and progress, on standard error."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -22,22 +22,6 @@ def note(message: str) -> None:
     click.echo(message, err=True)
 
 
-def columns(rows: Sequence[Sequence[str]], heads: Sequence[str], width: int | None = None) -> None:
-    """Print a table to standard output, wide characters counted as wide."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console = Console(width=width or (None if sys.stdout.isatty() else 110), soft_wrap=False)
-    console.print(table)
-
-
 @contextmanager
 def progress(label: str, total: int | None, unit: str) -> Iterator[Advance]:
     """A progress bar on standard error with rate and time left; silent where that is no terminal.
@@ -48,34 +32,27 @@ def progress(label: str, total: int | None, unit: str) -> Iterator[Advance]:
     if not sys.stderr.isatty():
         yield lambda count, note="": None
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from tqdm import tqdm
 
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task(label, total=total, rate="", note="")
+    # With a total tqdm knows the time left; without, only how much is done.
+    done = "{n_fmt}" if total is None else "{bar}| {n_fmt}/{total_fmt}"
+    left = "" if total is None else ", {remaining} left"
+    form = f"{{desc}} {done}{{unit}}, {{rate_noinv_fmt}}{left}{{postfix}}"
+    with tqdm(
+        desc=label,
+        total=total,
+        unit=f" {unit}",
+        unit_scale=True,
+        bar_format=form,
+        leave=False,
+        file=sys.stderr,
+        dynamic_ncols=True,
+    ) as bar:
 
         def advance(count: int, note: str = "") -> None:
-            bar.advance(task, count)
-            speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
-            rate = f"{speed:,.0f} {unit}/s" if speed else ""
-            bar.update(task, rate=rate, note=note)
+            if note:
+                bar.set_postfix_str(note, refresh=False)
+            bar.update(count)
 
         yield advance
 

@@ -10,8 +10,9 @@ import click
 import msgspec
 
 from quern.cli import options
-from quern.cli.console import columns, counted, note
+from quern.cli.console import counted, note
 from quern.cli.rules import read_schema, schema_options, tell_counts, tell_unknown
+from quern.cli.table import columns
 from quern.data import data_hash, read_triples
 from quern.errors import DataError
 from quern.evaluation import Evaluation, Judged, comparable, judge, report, summarise

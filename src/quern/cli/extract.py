@@ -13,8 +13,9 @@ import click
 import msgspec
 
 from quern.cli import options
-from quern.cli.console import columns, note, progress
+from quern.cli.console import note, progress
 from quern.cli.rules import read_schema, schema_options, tell_counts, tell_unknown
+from quern.cli.table import columns
 from quern.data import Document, TextForm, documents, form_of, open_bytes
 from quern.errors import DataError
 from quern.records import Triple

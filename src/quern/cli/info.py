@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from quern.cli import options
-from quern.cli.console import columns
+from quern.cli.table import columns
 from quern.folder import Manifest, ModelFolder
 from quern.shipped import find, names
 
@@ -39,7 +39,8 @@ def command(model: str | None, form: Literal["table", "json"]) -> None:
     if form == "json":
         click.echo(msgspec.json.encode(facts))
         return
-    columns([[key, _text(value)] for key, value in facts.items()], ["", ""])
+    # What the model does without (word vectors, priors) needs no line to look at.
+    columns([[key, _text(value)] for key, value in facts.items() if value], ["", ""])
 
 
 def _facts(name: str, folder: ModelFolder) -> dict[str, Any]:
