@@ -31,11 +31,12 @@ from quern.records import LabelledTriple, TripleExample
 from quern.text import CodecRules, Encoding, TextCodec, Vocabulary, Window
 from quern.train import soft
 from quern.train.distilling import Distilling, DistillingPlan, Texts
-from quern.train.fit import fit
+from quern.train.fit import Start, fit
 from quern.train.loop import Schedule
 from quern.train.soft_items import SoftItems
 from quern.train.triple_items import TripleItems
 from quern.train.triple_training import Plan
+from quern.train.word_vectors import WordVectors
 from quern.triples import (
     SPAN,
     Scores,
@@ -454,6 +455,26 @@ def test_labelled_and_raw_texts_are_learned_from_together(tmp_path: Path) -> Non
     assert {(other is item, other.soft is None) for other in new} == {(True, False), (False, True)}
 
 
+def test_a_student_may_read_words_and_know_facts_that_its_teacher_does_not(
+    teacher: Path, raw: Path, tmp_path: Path
+) -> None:
+    vectors = tmp_path / "words.safetensors"
+    WordVectors.of(("公司", "出生"), np.eye(2, 8, dtype=np.float32)).save(vectors)
+    facts = [LabelledTriple(e.triples[0].subject, "父亲", "王伟") for e in MORE if e.triples]
+    start = Start(vectors=vectors, facts=facts)
+    distilling = Distilling(teacher, Texts(raw=[raw], dev=DEV), plan(), start=start)
+    distilling.read(tmp_path / "m")
+    assert distilling.training.priors is not None
+    assert distilling.checkpoint(tmp_path / "m").identity["vectors"] == (
+        WordVectors.load(vectors).identity
+    )
+    batch = distilling.items.collate(range(200), [0, 0, 0])
+    assert set(batch["words"].unique().tolist()) == {0, 1, 2}
+    assert batch["known"].shape == batch["subjects"].shape
+    losses = distilling.items.loss(distilling.training.net, batch)
+    assert all(torch.isfinite(loss) for loss in losses.values())
+
+
 # -- what is refused -----------------------------------------------------------------
 
 
@@ -492,7 +513,7 @@ def test_what_cannot_be_distilled_is_refused(teacher: Path, raw: Path, tmp_path:
     )
     other = replace(plan(), settings=replace(plan().settings, priors=True))
     assert said(Texts((), [raw], DEV), other) == (
-        "priors=true takes triples from labelled lines; give some, or leave it out"
+        "priors=true takes triples from labelled lines or facts; give some, or leave it out"
     )
     encoder = tmp_path / "encoder"
     shutil.copytree(teacher, encoder)

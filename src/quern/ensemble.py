@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from quern.tasks import load, load_one
 
 _GRAPHS = ("encoder", "objects")
 _Labels = list[Label]
+_T = TypeVar("_T")
 
 
 def write_ensemble(
@@ -62,6 +63,7 @@ def write_ensemble(
             quern=__version__,
             precision=_common([f.manifest.precision for f in folders]) or "mixed",
             data=_common([f.manifest.data for f in folders]),
+            taught=_common([f.manifest.taught for f in folders]),
             vectors=_common([f.manifest.vectors for f in folders]),
         )
         folder.write_json(temporary / folder.MANIFEST, manifest)
@@ -198,6 +200,6 @@ def _listed(values: Sequence[str]) -> str:
     return "; ".join(dict.fromkeys(filter(None, values)))
 
 
-def _common(values: Sequence[str | None]) -> str | None:
+def _common(values: Sequence[_T]) -> _T | None:
     """The value that all share, if they do."""
     return values[0] if all(value == values[0] for value in values) else None

@@ -36,6 +36,16 @@ from quern.shipped import find
 @options.preset
 @options.init
 @click.option(
+    "--facts",
+    type=click.Path(path_type=Path),
+    help="File of triples to look up, beside those of --train (as in quern train).",
+)
+@click.option(
+    "--vectors",
+    type=click.Path(path_type=Path),
+    help="File of word vectors to read beside the units (quern vectors).",
+)
+@click.option(
     "--set",
     "words",
     multiple=True,
@@ -53,6 +63,8 @@ def command(
     out: Path,
     preset: str,
     init: Path | None,
+    facts: Path | None,
+    vectors: Path | None,
     words: tuple[str, ...],
     allow: tuple[str, ...],
     resume: bool,
@@ -72,6 +84,7 @@ def command(
     """
     try:
         from quern.train.distilling import Distilling, DistillingPlan, Texts
+        from quern.train.fit import Start
         from quern.train.settings import with_words
     except ModuleNotFoundError as error:
         raise MissingExtra("quern distill", "train") from error
@@ -80,8 +93,8 @@ def command(
     if out.exists() and not overwrite:
         raise TrainingError(f"{out}: exists already; choose another name or pass --overwrite")
     plan = with_words(DistillingPlan(settings=PRESETS[preset]), words)
-    texts = Texts(labelled, raw, dev)
-    distilling = Distilling(find(teacher), texts, plan, allow=allow, init=init)
+    texts, start = Texts(labelled, raw, dev), Start(init, vectors, facts)
+    distilling = Distilling(find(teacher), texts, plan, allow=allow, start=start)
     if distilling.raw.left_out:
         note(f"{distilling.raw.left_out:,} raw texts are labelled or dev texts, and are left out")
     with progress("the teacher reads", None, "texts") as advance:

@@ -1,7 +1,7 @@
 """The journey from a teacher and texts to a student's folder.
 
-After Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015; Su does it
-with triples (2019), from eight models to one.
+After Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015; Su does so
+with triples ("基于DGCNN和概率图的轻量级信息抽取模型", 2019).
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from quern.records import TripleExample
 from quern.tasks import load_one
 from quern.text import TextCodec
 from quern.train import soft
-from quern.train.encoders import Pretrained
-from quern.train.fit import split_by_hash
+from quern.train.fit import Start, split_by_hash
 from quern.train.journey import Journey
 from quern.train.loop import Epoch, Step
 from quern.train.soft_items import SoftItems
@@ -70,7 +69,7 @@ class Distilling(Journey):
         plan: DistillingPlan | None = None,
         *,
         allow: Collection[str] = (),
-        init: Path | None = None,
+        start: Start | None = None,
     ) -> None:
         """Read and check the data, and build the student; the teacher reads in ``read``.
 
@@ -79,27 +78,29 @@ class Distilling(Journey):
             texts: what it is asked about.
             plan: settings.
             allow: kinds of loss to accept: "absent", "border", "window".
-            init: folder of a pre-trained encoder to start from.
+            start: an encoder, word vectors and facts for the student to start from.
 
         Raises:
             FolderError: ``teacher`` is no triple model.
             DataError: there are no texts, the labels are not the teacher's, the student would
                 read otherwise, or labels would be lost that ``allow`` does not name.
         """
-        plan = plan or DistillingPlan()
+        start = start or Start()
+        plan, begun = start.planned(plan or DistillingPlan()), start.opened()
+        self.facts = begun.facts
         self.teacher: TripleModel = load_one(teacher, threads=plan.schedule.threads)
         examples, dev = _labelled(texts)
         _check_labels(examples, self.teacher.labels)
         self.raw = RawTexts(texts.raw, {example.text for example in [*examples, *dev]})
-        start = None if init is None else Pretrained(init)
-        fit = TextCodec.fit if start is None else start.codec_for
-        codec = fit(chain((example.text for example in examples), self.raw), plan.rules)
+        fit = TextCodec.fit if begun.encoder is None else begun.encoder.codec_for
+        words = () if begun.vectors is None else begun.vectors.words
+        codec = fit(chain((example.text for example in examples), self.raw), plan.rules, words)
         if not examples and not self.raw.count:
             raise DataError("no texts to learn from: give labelled lines, raw texts, or both")
         _check_reading(codec, self.teacher, plan)
         self._examples = examples
         of_teacher = self.teacher.labels, self.teacher.reading
-        told = plan.settings.pairing == "spans", _priors(examples, self.teacher.labels, plan)
+        told = plan.settings.pairing == "spans", self._priors(plan)
         self.items = SoftItems(examples, codec, *of_teacher, plan.fitting, plan.trust, *told)
         self._source = {
             "teacher": _hash_of_model(teacher),
@@ -108,8 +109,8 @@ class Distilling(Journey):
             "left_out": folder.fingerprint(msgspec.json.encode([e.text for e in dev])),
         }
         data = data_hash(texts.labelled) if isinstance(texts.labelled, Path) else None
-        identity = {"init": start and start.identity, **self._source}
-        super().__init__(TripleTraining(self.items, dev, plan, start), data, identity, allow)
+        training = TripleTraining(self.items, dev, plan, begun.encoder, vectors=begun.vectors)
+        super().__init__(training, data, {**begun.identity, **self._source}, allow)
 
     def read(
         self,
@@ -148,6 +149,15 @@ class Distilling(Journey):
         """Let the teacher read what it has not yet, train, and write ``out``; see ``Journey``."""
         self.read(out, resume=resume, overwrite=overwrite)
         return super().run(out, resume=resume, overwrite=overwrite, report=report)
+
+    def _priors(self, plan: Plan) -> Priors | None:
+        if not plan.settings.priors:
+            return None
+        if not self.facts and not any(example.triples for example in self._examples):
+            raise DataError(
+                "priors=true takes triples from labelled lines or facts; give some, or leave it out"
+            )
+        return Priors.learn(self._examples, self.teacher.labels, self.facts)
 
     def _write(self, out: Path, *, overwrite: bool) -> dict[str, Any]:
         taught = folder.Taught(
@@ -226,16 +236,6 @@ def _check_reading(codec: TextCodec, teacher: TripleModel, plan: Plan) -> None:
             "the teacher pairs starts with the nearest ends and tells no spans that a student with "
             "pairing=spans could learn; leave it out, or train a teacher with it"
         )
-
-
-def _priors(
-    examples: Sequence[TripleExample], labels: Sequence[Label], plan: Plan
-) -> Priors | None:
-    if not plan.settings.priors:
-        return None
-    if not any(example.triples for example in examples):
-        raise DataError("priors=true takes triples from labelled lines; give some, or leave it out")
-    return Priors.learn(examples, labels)
 
 
 def _hash_of_model(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ from quern.train.encoders import Pretrained
 from quern.train.journey import Journey
 from quern.train.triple_training import Plan, TripleTraining
 from quern.train.word_vectors import WordVectors
+
+_P = TypeVar("_P", bound=Plan)
 
 
 class Fold(NamedTuple):
@@ -45,6 +47,43 @@ class Start(NamedTuple):
     vectors: Path | None = None
     facts: Path | Sequence[LabelledTriple] | None = None
 
+    def planned(self, plan: _P) -> _P:
+        """A plan, with priors where there are facts."""
+        if self.facts is None:
+            return plan
+        settings = msgspec.structs.replace(plan.settings, priors=True)
+        return msgspec.structs.replace(plan, settings=settings)
+
+    def opened(self) -> Opened:
+        """Read all of it.
+
+        Raises:
+            DataError: the vectors or the facts cannot be read.
+            FolderError: the encoder cannot be read.
+        """
+        facts = self.facts
+        return Opened(
+            None if self.encoder is None else Pretrained(self.encoder),
+            None if self.vectors is None else WordVectors.load(self.vectors),
+            read_facts(facts) if isinstance(facts, Path) else list(facts or ()),
+        )
+
+
+class Opened(NamedTuple):
+    """What a ``Start`` names, once it was read."""
+
+    encoder: Pretrained | None
+    vectors: WordVectors | None
+    facts: list[LabelledTriple]
+
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """What tells encoder and vectors from any others."""
+        return {
+            "init": None if self.encoder is None else self.encoder.identity,
+            "vectors": None if self.vectors is None else self.vectors.identity,
+        }
+
 
 class Fit(Journey):
     """A training from files (or examples) to a folder: read, check, run, write."""
@@ -74,27 +113,21 @@ class Fit(Journey):
             DataError: the data or the facts cannot be read, or labels would be lost that
                 ``allow`` does not name.
         """
-        plan, start = plan or Plan(), start or Start()
-        facts = start.facts
-        if facts is not None:
-            settings = msgspec.structs.replace(plan.settings, priors=True)
-            plan = msgspec.structs.replace(plan, settings=settings)
-        self.facts = read_facts(facts) if isinstance(facts, Path) else list(facts or ())
+        start = start or Start()
+        plan, begun = start.planned(plan or Plan()), start.opened()
+        self.facts = begun.facts
         known = read_triples(train) if isinstance(train, Path) else list(train)
         examples, held = split_by_hash(known, fold or HELD_OUT)
         if dev is not None:
             examples = examples if fold else known
             held = read_triples(dev) if isinstance(dev, Path) else list(dev)
-        encoder = None if start.encoder is None else Pretrained(start.encoder)
-        vectors = None if start.vectors is None else WordVectors.load(start.vectors)
+        training = TripleTraining(
+            examples, held, plan, begun.encoder, known, begun.vectors, begun.facts
+        )
         super().__init__(
-            TripleTraining(examples, held, plan, encoder, known, vectors, self.facts),
+            training,
             data_hash(train) if isinstance(train, Path) else None,
-            {
-                "init": encoder and encoder.identity,
-                "vectors": vectors and vectors.identity,
-                "fold": fold,
-            },
+            {**begun.identity, "fold": fold},
             allow,
         )
 

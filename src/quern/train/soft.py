@@ -46,7 +46,8 @@ class Soft(NamedTuple):
     """What the teacher says of one window; places count from its first unit.
 
     Attributes:
-        text: the window's slice of its text, after ``before`` units that stand before it.
+        text: the window's slice of its text, after ``before`` units that stand before it. It is
+            cut and numbered as in its text, but for words that reach beyond its ends.
         before: 0 or 1; a unit's numbers say whether white space stands before it.
         units: of the window itself.
         marks: probabilities of starts and ends of subjects, columns 0 and 1.
