@@ -40,11 +40,7 @@ from quern.shipped import find
     type=click.Path(path_type=Path),
     help="File of triples to look up, beside those of --train (as in quern train).",
 )
-@click.option(
-    "--vectors",
-    type=click.Path(path_type=Path),
-    help="File of word vectors to read beside the units (quern vectors).",
-)
+@options.vectors
 @click.option(
     "--set",
     "words",

@@ -41,6 +41,12 @@ init = click.option(
     help="Folder of an encoder to start from (quern pretrain).",
 )
 
+vectors = click.option(
+    "--vectors",
+    type=click.Path(path_type=Path),
+    help="File of word vectors to read beside the units (quern vectors).",
+)
+
 allow = click.option(
     "--allow",
     multiple=True,

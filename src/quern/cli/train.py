@@ -38,11 +38,7 @@ def command() -> None:
     type=click.Path(path_type=Path),
     help="File of more triples to look up, [s, p, o] or an object a line; with it, --priors is on.",
 )
-@click.option(
-    "--vectors",
-    type=click.Path(path_type=Path),
-    help="File of word vectors to read beside the units (quern vectors).",
-)
+@options.vectors
 @click.option(
     "--set",
     "words",
