@@ -106,12 +106,16 @@ def test_folds_then_an_ensemble(files: tuple[Path, Path], tmp_path: Path) -> Non
     train, dev = files
     folds, joint = tmp_path / "folds", tmp_path / "joint"
     words = ["train", "triples", str(train), "--out", str(folds), "--folds", "2", *SMALL]
+    done = quern(*words, "--fold", "1")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in folds.iterdir()] == ["fold-1"]
     done = quern(*words)
     assert done.returncode == 0, done.stderr
+    assert f"{folds}/fold-1: is there already\n" in done.stderr
     assert {path.name for path in folds.iterdir()} == {"fold-0", "fold-1"}
-    again = quern(*words)
-    assert again.returncode == 0
-    assert again.stderr == f"{folds}/fold-0: is there already\n{folds}/fold-1: is there already\n"
+    beyond = quern(*words, "--fold", "2")
+    assert beyond.returncode == 2
+    assert "--fold wants --folds, and counts from 0 to one less" in beyond.stderr
     parts = [str(folds / "fold-0"), str(folds / "fold-1")]
     done = quern("ensemble", *parts, "--out", str(joint), "--data", str(dev))
     assert done.returncode == 0, done.stderr

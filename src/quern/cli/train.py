@@ -53,6 +53,11 @@ def command() -> None:
     help="Train so many models, each without one part of TRAIN, into OUT/fold-0 and on; those "
     "that are there already are kept.",
 )
+@click.option(
+    "--fold",
+    type=click.IntRange(0),
+    help="Train only this one of --folds, counted from 0; so several can be trained side by side.",
+)
 @options.resume
 @options.overwrite
 def triples(
@@ -67,6 +72,7 @@ def triples(
     words: tuple[str, ...],
     allow: tuple[str, ...],
     folds: int | None,
+    fold: int | None,
     resume: bool,
     overwrite: bool,
 ) -> None:
@@ -96,6 +102,8 @@ def triples(
         raise MissingExtra("quern train", "train") from error
     chosen = plan(preset, [*words, "priors=true"] if priors else words)
     start = Start(init, vectors, facts)
+    if fold is not None and fold >= (folds or 0):
+        raise click.UsageError("--fold wants --folds, and counts from 0 to one less")
     if folds is None:
         if out.exists() and not overwrite:
             raise TrainingError(f"{out}: exists already; choose another name or pass --overwrite")
@@ -104,7 +112,7 @@ def triples(
         return
     if (out / MANIFEST).exists():
         raise TrainingError(f"{out}: is a model folder; --folds wants a folder to put models into")
-    for number in range(folds):
+    for number in range(folds) if fold is None else [fold]:
         part = out / f"fold-{number}"
         if part.exists() and not overwrite:
             note(f"{part}: is there already")
