@@ -72,7 +72,7 @@ dev:   dev.jsonl
  best F1 within reach                 80.0 %     100.0 %
  best precision                      100.0 %     100.0 %
  best recall                          66.7 %     100.0 %
- best F1 with pairing=spans           80.0 %     100.0 %
+ best F1 with pairing=nearest         80.0 %     100.0 %
 of dev in train as well: 1 text(s), 1 triple(s) (50.0 %)
 train: units of a text (a window holds 256)
    1–8  ████████████████████████████████████████ 2

@@ -236,7 +236,7 @@ def _figures(file: FileReport) -> dict[str, str]:
         "best F1 within reach": _percent(best.f1),
         "best precision": _percent(best.precision),
         "best recall": _percent(best.recall),
-        "best F1 with pairing=spans": _percent(file.best_with_spans.f1),
+        "best F1 with pairing=nearest": _percent(file.best_with_nearest.f1),
     }
 
 

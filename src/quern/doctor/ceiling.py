@@ -25,14 +25,14 @@ _SURE: dict[Pairing, Thresholds] = {"nearest": Thresholds(), "spans": Thresholds
 
 
 def reachable(
-    triples: Sequence[AlignedTriple], windows: Iterable[Window], pairing: Pairing = "nearest"
+    triples: Sequence[AlignedTriple], windows: Iterable[Window], pairing: Pairing = "spans"
 ) -> set[AlignedTriple]:
     """Turn placed triples into targets, window by window, and decode these as a model would.
 
-    Marks of starts and ends cannot express every set of spans. Of a span that begins inside
-    another and ends before it, say, the outer one comes back with the end of the inner one.
     With ``pairing`` "spans" every triple comes back; another may come with them where the start
     of one object and the end of another make a span that takes part in some other triple.
+    With "nearest" not every set of spans can be expressed. Of a span that begins inside another
+    and ends before it, say, the outer one comes back with the end of the inner one.
 
     Returns:
         What decoding finds, in units of the text. It differs from ``triples`` where these

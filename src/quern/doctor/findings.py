@@ -105,10 +105,9 @@ KINDS: dict[str, Kind] = {
         "places nearest to each other are taken",
         dev="nothing, if words are compared; for scores by place give subject_start/object_start",
     ),
-    "inexpressible": Kind(
-        "labels that decoding cannot express",
-        "train with --set pairing=spans, which finds nested spans too (its best F1 stands above); "
-        "or keep the one that matters more; or leave them: they cost what the best score lacks",
+    "surplus": Kind(
+        "labels that decoding cannot give without another",
+        "nothing, if the texts say so: it costs what the best precision lacks",
     ),
     "spelling": Kind(
         "labels spelled unlike their text in case or width",

@@ -60,7 +60,7 @@ class Look:
         self.texts: dict[str, Seen] = {}
         self.facts: list[frozenset[Fact]] = []
         self._codec = codec
-        self._counts, self._with_spans = Counts(), Counts()
+        self._counts, self._with_nearest = Counts(), Counts()
         self._lengths: list[int] = []
         self._beyond = self._bare = self._incomplete = self._partial = self._lost = 0
         for row in rows:
@@ -94,7 +94,7 @@ class Look:
             guessed=len(self.found["ambiguous"]),
             lengths=lengths,
             best=Best(**self._counts.figures()),
-            best_with_spans=Best(**self._with_spans.figures()),
+            best_with_nearest=Best(**self._with_nearest.figures()),
         )
 
     def _note(self, kind: str, line: int, detail: str) -> None:
@@ -164,12 +164,10 @@ class Look:
         reached = reachable(list(placed), windows)
         labelled = {triple.key for triple in example.triples}
         self._counts.add(labelled, {self._strings(encoding, triple) for triple in reached})
-        nested = reachable(list(placed), windows, "spans")
-        self._with_spans.add(labelled, {self._strings(encoding, triple) for triple in nested})
-        for wanted in placed:
-            if wanted not in reached:
-                detail = self._lesser(encoding, wanted, placed, reached)
-                self._note("inexpressible", example.line, detail)
+        nearest = reachable(list(placed), windows, "nearest")
+        self._with_nearest.add(labelled, {self._strings(encoding, triple) for triple in nearest})
+        for given in sorted(self._strings(encoding, r) for r in reached - placed.keys()):
+            self._note("surplus", example.line, f"decoding also gives {_told(given)}")
 
     def _place(
         self,
@@ -205,26 +203,6 @@ class Look:
         span = self._codec.span
         return span(encoding, *subject).text, label.predicate, span(encoding, *object_).text
 
-    def _lesser(
-        self,
-        encoding: Encoding,
-        triple: AlignedTriple,
-        placed: Iterable[AlignedTriple],
-        reached: Iterable[AlignedTriple],
-    ) -> str:
-        """A label that does not come back, and what comes back in its place or cuts it short."""
-        near = [r for r in reached if r.label == triple.label and _meet(r, triple)]
-        wanted = self._strings(encoding, triple)
-        given = sorted({self._strings(encoding, r) for r in near})
-        if given:
-            return f"{_told(wanted)}; decoding gives {', '.join(map(_told, given))}"
-        first, last = triple.subject
-        inner = next((p.subject for p in placed if first <= p.subject[1] < last), None)
-        if inner is None:
-            return _told(wanted)
-        span = self._codec.span(encoding, *inner).text
-        return f"{_told(wanted)}; another subject ends inside its own: '{span}'"
-
 
 def _stands(part: str, start: int, text: str) -> bool:
     return start >= 0 and text.startswith(part, start)
@@ -236,12 +214,6 @@ def _stripped(parts: Fact) -> Fact:
 
 def _told(parts: Fact) -> str:
     return "({!r}, {!r}, {!r})".format(*parts)
-
-
-def _meet(a: AlignedTriple, b: AlignedTriple) -> bool:
-    """Whether both ends of two triples share a border."""
-    ends = ((a.subject, b.subject), (a.object, b.object))
-    return all(x[0] == y[0] or x[1] == y[1] for x, y in ends)
 
 
 def _histogram(lengths: Sequence[int]) -> tuple[Bin, ...]:

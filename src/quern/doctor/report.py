@@ -54,8 +54,8 @@ class FileReport(msgspec.Struct, frozen=True):
         triples: labels in all.
         lost: labels that have no place in the text or in a window.
         guessed: labels whose place is guessed.
-        best: with the default pairing of starts and ends.
-        best_with_spans: with the setting ``pairing=spans``.
+        best: with the default setting ``pairing=spans``.
+        best_with_nearest: with ``pairing=nearest``.
     """
 
     lines: int
@@ -69,7 +69,7 @@ class FileReport(msgspec.Struct, frozen=True):
     guessed: int
     lengths: Lengths
     best: Best
-    best_with_spans: Best
+    best_with_nearest: Best
 
 
 class TypePair(msgspec.Struct, frozen=True):

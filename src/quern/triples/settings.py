@@ -26,8 +26,8 @@ class TripleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             ("points"), or as its two end vectors ("ends").
         points: how many places.
         distance: units after which relative positions are no longer told apart.
-        pairing: a start ends at the "nearest" end after it, or wherever the two make one of the
-            "spans" that a head of its own finds; only so can spans be nested.
+        pairing: a start ends wherever the two make one of the "spans" that a head of its own
+            finds, or at the "nearest" end after it, which cannot express nested spans.
         priors: tell the network where known triples stand (``quern.priors``).
     """
 
@@ -41,7 +41,7 @@ class TripleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     subject: Literal["points", "ends"] = "points"
     points: int = 6
     distance: int = 64
-    pairing: Pairing = "nearest"
+    pairing: Pairing = "spans"
     priors: bool = False
 
 
