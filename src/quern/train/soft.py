@@ -84,8 +84,25 @@ def soften(encoding: Encoding, window: Window, scores: Scores) -> Soft:
         )
         for subject, both in scores.objects.items()
     }
-    spans = _hits((*span, p) for span, p in scores.spans.items())
+    spans = _hits(_spans(scores, stop - first))
     return Soft(encoding.text[start:end], before, stop - first, _hits(marks), spans, objects)
+
+
+def _spans(scores: Scores, length: int) -> Iterator[tuple[int, int, float]]:
+    """Spans, each no more probable than that its ends begin and end something.
+
+    A teacher was never told of pairs of which neither end is one, and may say anything there.
+    """
+    ends = scores.subjects[:length].copy()
+    for (first, last), both in scores.objects.items():
+        sure = min(scores.subjects[first, 0], scores.subjects[last, 1])
+        for side, hits in enumerate(both):
+            for unit, _, p in hits:
+                ends[unit, side] = max(ends[unit, side], min(p, sure))
+    for (first, last), p in scores.spans.items():
+        likely = min(p, float(ends[first, 0]), float(ends[last, 1]))
+        if likely >= FLOOR:
+            yield first, last, likely
 
 
 def _hits(places: Iterable[tuple[int, int, float]]) -> Hits:
