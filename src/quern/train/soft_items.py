@@ -52,7 +52,6 @@ class SoftItems(TripleItems):
         self._soft: SoftTargets | None = None
         super().__init__(examples, codec, labels, fitting, spans, priors)
         self.reading = reading
-        self._sure = np.ones(len(self.labels), dtype=np.float32)
 
     def listen(self, soft: SoftTargets) -> None:
         """Take what the teacher says of the labelled texts, and then of others.

@@ -1,4 +1,4 @@
-"""Training items of triples: windows with their triples, sampled subjects, changed ends."""
+"""Training items of triples: windows with their triples, sampled subjects, changed texts."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ from quern.alignment import (
     outside,
     smallest_reading,
 )
+from quern.errors import DataError
 from quern.priors import Priors, home_of, known_objects, known_subjects
 from quern.records import TripleExample
 from quern.runtime import padded
+from quern.shipped import language
 from quern.text import UNKNOWN, Encoding, TextCodec, Window
+from quern.train import frames
 from quern.train.batches import epoch_order
 from quern.train.soft import Soft
 from quern.train.triples import TripleNet, triple_loss
@@ -54,6 +57,7 @@ class Item(NamedTuple):
         home: of the text, whose own triples are no priors of it.
         soft: what a teacher says of it, where there is one.
         trust: what labels weigh beside a teacher where they say yes, and where no.
+        decoys: of a text without triples, spans that might be taken for subjects.
     """
 
     line: int
@@ -66,6 +70,7 @@ class Item(NamedTuple):
     home: int
     soft: Soft | None = None
     trust: tuple[float, float] = (1.0, 1.0)
+    decoys: tuple[UnitSpan, ...] = ()
 
 
 class TripleItems:
@@ -84,6 +89,9 @@ class TripleItems:
 
         Texts are learned from in windows as large as can be; ``reading`` says how much should
         be read at once by the trained model. ``spans`` asks for targets of spans too.
+
+        Raises:
+            DataError: frames are wanted, and no triple has names to fill them with.
         """
         self.codec = codec
         self.fitting, self.spans, self.priors = fitting, spans, priors
@@ -95,6 +103,13 @@ class TripleItems:
         placed = [self._add(example) for example in examples]
         self.reading = fitting.reading or smallest_reading(placed, codec)
         self._ends = self._by_label()
+        self._sure = np.ones(len(self.labels), dtype=np.float32)
+        self._naming = [item for item in self.items if self._named(item)] if fitting.frames else []
+        if fitting.frames and not self._naming:
+            raise DataError(
+                "frames are filled with the names in labelled triples, and there are none; give "
+                "labelled lines, or leave frames out"
+            )
 
     def _add(self, example: TripleExample) -> tuple[Encoding, list[AlignedTriple]]:
         encoding = self.codec.encode(example.text)
@@ -150,7 +165,7 @@ class TripleItems:
     def collate(self, items: Sequence[int], seed: Sequence[int]) -> dict[str, Tensor]:
         """Arrays of a batch, with one sampled subject for each text."""
         rng = np.random.default_rng(seed)
-        batch = [self._augmented(self._item(i), rng) for i in items]
+        batch = [self._framed(self._augmented(self._item(i), rng), rng) for i in items]
         length = padded(max(item.window.stop - item.window.first for item in batch))
         arrays: dict[str, np.ndarray] = dict(
             self.codec.arrays([(item.encoding, item.window) for item in batch], length)
@@ -210,6 +225,8 @@ class TripleItems:
 
     def _subject(self, item: Item, rng: np.random.Generator) -> UnitSpan:
         """Draw a start, then an end at or after it, so that wrong pairs are seen too."""
+        if item.decoys:
+            return item.decoys[rng.integers(len(item.decoys))]
         starts = sorted({t.subject[0] for t in item.triples})
         if not starts:
             # A text without triples teaches that nothing follows from a span drawn at random.
@@ -272,4 +289,63 @@ class TripleItems:
             window=Window(0, encoding.length),
             triples=triples,
             entities=entities,
+        )
+
+    def _framed(self, item: Item, rng: np.random.Generator) -> Item:
+        """With probability ``frames``, a frame with the ends of one of the item's triples.
+
+        Where it has none, those of any triple of the training data.
+        """
+        if not self.fitting.frames or rng.random() >= self.fitting.frames:
+            return item
+        source, named = item, self._named(item)
+        if not named:
+            source = self._naming[rng.integers(len(self._naming))]
+            named = self._named(source)
+        triple, ends = named[rng.integers(len(named))]
+        spoken = language(source.encoding.text)
+        filled = frames.draw(spoken, ends, triple.label.predicate, rng)
+        return self._filled(item.line, source, triple, filled) or item
+
+    def _named(self, item: Item) -> list[tuple[AlignedTriple, tuple[frames.End, frames.End]]]:
+        """The triples whose ends can stand in another sentence, with these ends."""
+        named = []
+        for triple in item.triples:
+            subject, object_ = (self._end(item, span) for span in (triple.subject, triple.object))
+            if not (subject.is_pronoun or object_.is_pronoun):
+                named.append((triple, (subject, object_)))
+        return named
+
+    def _end(self, item: Item, span: UnitSpan) -> frames.End:
+        first = item.window.first
+        place = self.codec.span(item.encoding, first + span[0], first + span[1])
+        return frames.End.of(item.encoding.text, place.start, place.end)
+
+    def _filled(
+        self, line: int, source: Item, triple: AlignedTriple, filled: frames.Filled
+    ) -> Item | None:
+        """A filled frame in place of what stands on a line; None where it cannot be done cleanly.
+
+        All of it is known: what it does not state is absent, whatever is not labelled elsewhere.
+        What is known of its ends counts as it does when a new text is read.
+        """
+        encoding = self.codec.encode(filled.text)
+        subject = self.codec.locate(encoding, *filled.subject)
+        object_ = self.codec.locate(encoding, *filled.object)
+        if subject is None or object_ is None or encoding.length > self.codec.rules.window:
+            return None
+        named = [
+            [AlignedEntity(new, kind) for span, kind in source.entities if span == old]
+            for old, new in ((triple.subject, subject), (triple.object, object_))
+        ]
+        return Item(
+            line=line,
+            encoding=encoding,
+            window=Window(0, encoding.length),
+            triples=[AlignedTriple(subject, triple.label, object_)] if filled.states else [],
+            entities=[*named[0], *named[1]] if all(named) else [],
+            absent=1.0,
+            absent_objects=self._sure,
+            home=home_of(filled.text),
+            decoys=() if filled.states else (subject, object_),
         )

@@ -61,6 +61,8 @@ class TripleFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             of "no subject here" in lines for which not every predicate was looked for.
         augment: share of texts in which one end of a triple is replaced by another of the
             same predicate, drawn anew at every step.
+        frames: share of texts in whose place a sentence of ours is read at each step, with the
+            ends of one of their triples; most such sentences state no fact.
         unknown: share of words and numbers that are read as if they had no id of their own,
             so that their n-grams and shapes learn to carry what new names will need.
         reading: units up to which the trained model reads whole sentences together; None
@@ -70,9 +72,12 @@ class TripleFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     occurrence: Occurrence = "nearest"
     absent_weight: float = 0.3
     augment: float = 0.0
+    frames: float = 0.0
     unknown: float = 0.0
     reading: int | None = None
 
     def __post_init__(self) -> None:
         if self.reading is not None and self.reading < 1:
             raise ValueError("reading must be at least 1 unit")
+        if not 0 <= self.frames <= 1:
+            raise ValueError("frames must lie between 0 and 1")
