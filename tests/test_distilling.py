@@ -519,8 +519,11 @@ def test_what_cannot_be_distilled_is_refused(teacher: Path, raw: Path, tmp_path:
     )
     other = replace(plan(), fitting=TripleFitting(reading=17))
     assert "leave out reading=17" in said(Texts(TRAIN, [raw], DEV), other)
-    other = replace(plan(), settings=replace(plan().settings, pairing="spans"))
-    assert said(Texts(TRAIN, [raw], DEV), other).startswith(
+    nearest = shutil.copytree(teacher, tmp_path / "nearest")
+    manifest = ModelFolder(teacher).manifest
+    thresholds = {name: at for name, at in manifest.thresholds.items() if name != "span"}
+    write_json(nearest / "quern.json", replace(manifest, thresholds=thresholds))
+    assert said(Texts(TRAIN, [raw], DEV), plan(), nearest).startswith(
         "the teacher pairs starts with the nearest ends and tells no spans"
     )
     other = replace(plan(), settings=replace(plan().settings, priors=True))

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load
 
 from corpus import corpus
 from nasty import texts
@@ -23,7 +24,7 @@ from quern.records import TripleExample
 from quern.text import UNKNOWN, CodecRules, TextCodec, Vocabulary
 from quern.train import raw
 from quern.train.encoders import UNIT_ROWS, EncoderSettings, Pretrained
-from quern.train.fit import Fit, Start
+from quern.train.fit import Fit, Start, fit
 from quern.train.loop import Epoch, Schedule
 from quern.train.masked import HIDDEN, SAMPLED, MaskedNet, hide, masked_loss
 from quern.train.pretraining import Pretraining, PretrainingPlan
@@ -300,13 +301,24 @@ def test_another_shape_is_refused_with_the_way_out(encoder: Path) -> None:
     )
 
 
-def test_an_encoder_does_not_read_and_a_model_is_no_encoder(encoder: Path) -> None:
+def test_a_trained_model_can_be_started_from_too(encoder: Path, tmp_path: Path) -> None:
+    fit(corpus(50), tmp_path / "model", corpus(10, 1), TRIPLES, start=Start(encoder))
+    started = Fit(corpus(50), corpus(10, 1), TRIPLES, start=Start(tmp_path / "model"))
+    weights = load((tmp_path / "model" / "weights.safetensors").read_bytes())
+    for name, parameter in started.training.net.encoder.named_parameters():
+        assert np.array_equal(parameter.detach().numpy(), weights[f"net.encoder.{name}"])
+
+
+def test_an_encoder_does_not_read_and_what_has_no_weights_is_no_start(encoder: Path) -> None:
     import quern
     from quern.shipped import find
 
     with pytest.raises(FolderError, match="an encoder to start trainings from"):
         quern.load(encoder)
-    with pytest.raises(FolderError, match="holds a model for 'triples', not an encoder"):
+    with pytest.raises(
+        FolderError,
+        match="holds no weights to start from; give a folder",
+    ):
         Pretrained(find("zh-triples"))
 
 

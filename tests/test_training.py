@@ -244,6 +244,6 @@ def test_labelled_entities_teach_the_encoder() -> None:
         marked = batch["entities"][1, :, 0, side].nonzero().flatten().tolist()
         assert marked == sorted(entity.span[side] for entity in item.entities)
     terms = training.items.loss(training.net, batch)
-    assert set(terms) == {"subjects", "objects", "entities"}
+    assert set(terms) == {"subjects", "objects", "spans", "entities"}
     terms["entities"].backward()
     assert training.net.encoder.embedding.unit.weight.grad.abs().sum() > 0

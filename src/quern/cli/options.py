@@ -38,7 +38,7 @@ preset = click.option(
 init = click.option(
     "--init",
     type=click.Path(path_type=Path),
-    help="Folder of an encoder to start from (quern pretrain).",
+    help="Folder of an encoder (quern pretrain) or of a trained model, to start from.",
 )
 
 vectors = click.option(

@@ -20,6 +20,7 @@ from quern.tasks import ENCODER
 from quern.text import RESERVED, CodecRules, TextCodec, Vocabulary
 from quern.train.layers import Encoder, UnitEmbedding
 
+OF_NET = "net.encoder."  # before the names of an encoder's weights in a whole network's
 UNIT_ROWS = "embedding.unit.weight"  # the one table with a row for each unit
 WORD_PROJECTION = "embedding.word_out.weight"  # which no encoder has learned
 
@@ -48,7 +49,7 @@ class EncoderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class Pretrained:
-    """A pre-trained encoder, read from its folder.
+    """A pre-trained encoder, read from its folder, or that of a trained model.
 
     Attributes:
         codec: the one it was trained with.
@@ -60,21 +61,29 @@ class Pretrained:
         """Read ``path``.
 
         Raises:
-            FolderError: it is not the folder of an encoder, or damaged.
+            FolderError: it holds no weights to start from, or is damaged.
         """
         opened = folder.ModelFolder(path)
-        if opened.manifest.task != ENCODER:
+        if not (path / folder.WEIGHTS).is_file():
             raise FolderError(
-                f"{path}: holds a model for '{opened.manifest.task}', not an encoder to start "
-                "from; quern pretrain makes one"
+                f"{path}: holds no weights to start from; give a folder that quern pretrain or "
+                "quern train wrote"
             )
         self.path, self.codec = path, opened.codec
+        fields = EncoderSettings.__struct_fields__
+        settings = {key: value for key, value in opened.manifest.settings.items() if key in fields}
         try:
-            self.settings = msgspec.convert(opened.manifest.settings, EncoderSettings)
+            self.settings = msgspec.convert(settings, EncoderSettings)
             content = (path / folder.WEIGHTS).read_bytes()
-            self._weights = load(content)
+            weights = load(content)
         except (OSError, msgspec.ValidationError, SafetensorError) as error:
             raise FolderError(f"{path}: cannot be read: {error}") from error
+        prefix = "" if opened.manifest.task == ENCODER else OF_NET
+        self._weights = {
+            name.removeprefix(prefix): array
+            for name, array in weights.items()
+            if name.startswith(prefix)
+        }
         self.identity = folder.fingerprint(content)
 
     def codec_for(
@@ -93,7 +102,7 @@ class Pretrained:
     def start(self, encoder: Encoder, settings: EncoderSettings, codec: TextCodec) -> None:
         """Copy the weights into ``encoder``; units that are new to them keep what they have.
 
-        Words are new to them all: they say nothing at first, so that it starts as it was.
+        Words count as new to them all: they say nothing at first.
 
         Args:
             encoder: what is to start from here.
