@@ -149,11 +149,11 @@ def planned(recipe: Recipe, options: Options) -> tuple[dict[str, Any], Plan]:
 
 
 def of_encoder(path: Path | None) -> dict[str, Any] | None:
-    """What an encoder has read, and how well it guesses."""
+    """What an encoder has read and how well it guesses, or what a model scores."""
     if path is None:
         return None
-    metrics = ModelFolder(path).metrics()
-    return {name: metrics[name] for name in ("held_out", "units_seen", "hours")}
+    known = ("held_out", "units_seen", "hours", "dev")
+    return {name: of for name, of in ModelFolder(path).metrics().items() if name in known}
 
 
 def scores(model: TripleModel, examples: list[TripleExample], strict: bool) -> dict[str, Any]:
