@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from quern.text import (
     codec,
     han_share,
     split,
+    tally,
+    vocabulary,
 )
 from quern.text.normalise import normalise
 
@@ -430,6 +432,21 @@ def test_occurrences(text: str, part: str, wanted: list[str]) -> None:
 
 
 # -- vocabulary and rules -------------------------------------------------------------
+
+
+def test_rare_words_are_forgotten_where_there_are_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tally, "_DISTINCT", 3)
+    counted = tally.Tally()
+    for text in ("a a a b b c", "d", "a a b b e"):
+        counted.update(text.split())
+        assert len(counted.counts) <= 3
+    assert counted.counts["a"] == 5
+    monkeypatch.setattr(vocabulary, "_BLOCK", 4)
+    strangers = (f"{n}" for n in range(1000))
+    learned = Vocabulary.fit(chain.from_iterable((*"aab", s) for s in strangers), 900, 9)
+    assert list(learned) == ["a", "b"]
 
 
 def test_a_vocabulary_keeps_the_frequent_in_order() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from quern.errors import TextError
+from quern.text.tally import Tally, frequent
 
 PAD = 0
 UNKNOWN = 1
 RESERVED = 2  # ids below this are not units
+_BLOCK = 1 << 16  # units counted together
 SURROGATE = re.compile("[\ud800-\udfff]")  # half a character; no file can hold one
 
 
@@ -36,7 +39,10 @@ class Vocabulary:
 
         Lone surrogates cannot be written to a file and stay unknown.
         """
-        return cls.of_counts(Counter(units).items(), min_count, max_size)
+        tally, units = Tally(), iter(units)
+        while some := list(islice(units, _BLOCK)):
+            tally.update(some)
+        return cls.of_counts(tally.counts.items(), min_count, max_size)
 
     @classmethod
     def of_counts(
@@ -47,8 +53,7 @@ class Vocabulary:
         for unit, count in counted:
             if not SURROGATE.search(unit):
                 counts[unit] += count
-        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        return cls(unit for unit, count in ranked[:max_size] if count >= min_count)
+        return cls(frequent(counts, min_count, max_size))
 
     def __len__(self) -> int:
         return len(self.units) + RESERVED

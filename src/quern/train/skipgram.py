@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import tempfile
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,10 +20,9 @@ from numpy.typing import NDArray
 
 from quern.data import texts_of
 from quern.errors import DataError
-from quern.text import is_han, normalise, sentence_ends, split
+from quern.text import Tally, frequent, is_han, normalise, sentence_ends, split
 from quern.train.word_vectors import WordVectors
 
-_DISTINCT = 2_000_000  # words counted at once; beyond it the rarest are forgotten
 _LONGEST = 10_000  # words of a sentence that gensim reads; it would pass over the rest
 
 Advance = Callable[[int], None]
@@ -69,7 +67,7 @@ class Corpus:
 
     Attributes:
         path: the file.
-        counts: of the words.
+        tally: of the words.
         sentences: lines of the file.
         total: words of the file.
     """
@@ -77,33 +75,20 @@ class Corpus:
     def __init__(self, path: Path) -> None:
         """Nothing is read before ``read``."""
         self.path = path
-        self.counts: Counter[str] = Counter()
+        self.tally = Tally()
         self.sentences = self.total = 0
-        self._forgotten = 0
 
     def read(self, texts: Iterable[str], advance: Advance) -> None:
         """Cut ``texts`` into words; ``advance`` is told the characters of each."""
         with self.path.open("w", encoding="utf-8") as stream:
             for text in texts:
                 for words in sentences(text):
-                    self.counts.update(words)
+                    self.tally.update(words)
                     self.total += len(words)
                     for at in range(0, len(words), _LONGEST):
                         stream.write(" ".join(words[at : at + _LONGEST]) + "\n")
                         self.sentences += 1
-                if len(self.counts) > _DISTINCT:
-                    self._forget()
                 advance(len(text))
-
-    def _forget(self) -> None:
-        self._forgotten += 1
-        kept = {word: n for word, n in self.counts.items() if n > self._forgotten}
-        self.counts = Counter(kept)
-
-    def frequent(self, min_count: int, most: int) -> dict[str, int]:
-        """The most frequent words with their counts; of equal ones the first by letters."""
-        ranked = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
-        return {word: count for word, count in ranked[:most] if count >= min_count}
 
 
 class _Pass:
@@ -192,7 +177,7 @@ def train(
     with tempfile.TemporaryDirectory(prefix=".words.", dir=work) as folder:
         corpus = Corpus(Path(folder) / "words.txt")
         corpus.read(texts_of(files), reading)
-        known = corpus.frequent(plan.min_count, plan.max_words)
+        known = frequent(corpus.tally.counts, plan.min_count, plan.max_words)
         if not known:
             raise DataError(
                 f"no word is met {plan.min_count} times or more in the files given "
