@@ -314,6 +314,13 @@ def test_what_is_written_is_read_again_also_by_a_reader_that_was_stopped(
     assert len(stored) == len(wanted)
     assert stored.texts.tolist() == [i for i, _, _ in wanted]
     assert stored.lengths.tolist() == [w.stop - w.first for _, _, w in wanted]
+    told = {i for i, encoding, window in wanted if said[encoding.text, window].objects}
+    for first in (0, 1):
+        every = {i for i, _, _ in wanted if i >= first}
+        for block in (1, 2, 100):  # windows of a text may fall into two blocks
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(soft, "_BLOCK", block)
+                assert stored.told(first) == (len(told & every), len(every - told))
     for found, (_, encoding, window) in zip(stored, wanted, strict=True):
         told = said[encoding.text, window]
         one = soft.soften(encoding, window, told)
@@ -449,7 +456,8 @@ def test_a_stopped_distilling_goes_on_as_if_it_had_not_been(
 def test_labelled_and_raw_texts_are_learned_from_together(tmp_path: Path) -> None:
     items = items_of(tmp_path, Gold(CODEC), TRAIN[:20], [e.text for e in MORE[:20]])
     every = [items._item(i) for i in range(len(items))]
-    assert list(items.lengths()) == [item.window.stop - item.window.first for item in every]
+    lengths = items.lengths(np.arange(len(items)))
+    assert lengths.tolist() == [item.window.stop - item.window.first for item in every]
     order = items.order(8, 0, 0)
     assert sorted(i for batch in order for i in batch) == list(range(len(items)))
     batch = items.collate(range(len(items)), [0, 0, 0])

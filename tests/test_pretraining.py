@@ -21,12 +21,12 @@ from corpus import corpus
 from nasty import texts
 from quern.errors import DataError, FolderError, TrainingError
 from quern.records import TripleExample
-from quern.text import UNKNOWN, CodecRules, TextCodec, Vocabulary
+from quern.text import PAD, UNKNOWN, CodecRules, TextCodec, Vocabulary
 from quern.train import raw
 from quern.train.encoders import UNIT_ROWS, EncoderSettings, Pretrained
 from quern.train.fit import Fit, Start, fit
 from quern.train.loop import Epoch, Schedule
-from quern.train.masked import HIDDEN, SAMPLED, MaskedNet, hide, masked_loss
+from quern.train.masked import HIDDEN, SAMPLED, MaskedItems, MaskedNet, hide, masked_loss
 from quern.train.pretraining import Pretraining, PretrainingPlan
 from quern.train.triple_training import Plan, TripleTraining
 from quern.triples import TripleSettings
@@ -90,7 +90,8 @@ def test_pieces_are_what_the_codec_makes_of_the_texts(lines: list[str], reading:
             return
         corpus_ = built(folder, lines, reading)
         table = corpus_.table(codec)
-        assert corpus_.lengths.tolist() == [len(piece) for piece in wanted]
+        lengths = corpus_.lengths(np.arange(len(wanted)))
+        assert lengths.tolist() == [len(piece) for piece in wanted]
         for index, features in enumerate(wanted):
             piece = corpus_.piece(index)
             found = table[piece >> 1]
@@ -112,7 +113,7 @@ def test_what_cannot_be_kept_apart_is_one_unit(
 ) -> None:
     monkeypatch.setattr(raw, "_SURFACES", 3)
     found = built(tmp_path, ["one two three four"])
-    assert found.surfaces == (["\ufffd", "one", "two"], [2, 1, 1])
+    assert found.surfaces() == (["\ufffd", "one", "two"], [2, 1, 1])
     assert (found.piece(0) >> 1).tolist() == [1, 2, 0, 0]
 
 
@@ -123,7 +124,7 @@ def test_other_texts_are_read_and_the_same_are_not_read_again(tmp_path: Path) ->
 
     def lengths(name: str) -> list[int]:
         found = raw.build(tmp_path / "corpus", [tmp_path / name], 64, read.append)
-        return found.lengths.tolist()
+        return found.lengths(np.arange(len(found.ends))).tolist()
 
     assert [lengths("a.txt"), lengths("a.txt"), lengths("b.txt")] == [[2], [2], [3]]
     assert read == [7, 15]
@@ -135,6 +136,10 @@ def test_a_broken_file_leaves_no_corpus(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"raw\.jsonl:2: "):
         raw.build(tmp_path / "corpus", [file], 64, lambda characters: None)
     assert not (tmp_path / "corpus").exists()
+
+
+def first_batch(items: MaskedItems) -> list[int]:
+    return next(iter(items.order(32, 0, 0)))
 
 
 # -- hiding -----------------------------------------------------------------------------
@@ -150,7 +155,7 @@ def test_a_batch_says_nothing_of_hidden_units_and_keeps_the_rest(
     text: Path, tmp_path: Path
 ) -> None:
     items = Pretraining([text], PLAN, tmp_path).items
-    chosen = items.pieces[:16].tolist()
+    chosen = first_batch(items)[:16]
     batch = items.collate(chosen, [1, 2, 3])
     shape = batch["units"].shape
     full = np.zeros((*shape, batch["grams"].shape[-1] + 2), dtype=np.int32)
@@ -164,9 +169,26 @@ def test_a_batch_says_nothing_of_hidden_units_and_keeps_the_rest(
     assert np.array_equal(batch["shapes"].numpy()[kept], full[..., 1][kept])
     assert np.array_equal(batch["grams"].numpy()[kept], full[..., 2:][kept])
     assert not batch["grams"][hidden].any()
-    places, targets = batch["places"].numpy(), batch["targets"].numpy()
+    real = batch["targets"] != PAD
+    places, targets = batch["places"][real].numpy(), batch["targets"][real].numpy()
     assert np.array_equal(full[..., 0].ravel()[places], targets)
     assert hidden.numpy().ravel()[places].all() and (targets > UNKNOWN).all()
+
+
+def test_batches_of_one_length_have_one_shape_and_padding_does_not_count(
+    text: Path, tmp_path: Path
+) -> None:
+    running = Pretraining([text], PLAN, tmp_path)
+    items, net = running.items, running.net.eval()
+    drawn = [items.collate(first_batch(items), [n]) for n in range(20)]
+    assert len({int((batch["targets"] != PAD).sum()) for batch in drawn}) > 1
+    assert len({batch["targets"].shape for batch in drawn}) == 1
+    batch = drawn[0]
+    real = batch["targets"] != PAD
+    bare = {**batch, "places": batch["places"][real], "targets": batch["targets"][real]}
+    with torch.no_grad():
+        padded, alone = masked_loss(net, batch)["masked"], masked_loss(net, bare)["masked"]
+    assert padded.item() == pytest.approx(alone.item(), rel=1e-5)
 
 
 def test_a_pass_reads_every_piece_once_and_none_that_is_held_out(
@@ -177,9 +199,9 @@ def test_a_pass_reads_every_piece_once_and_none_that_is_held_out(
     for turn in (0, 1):
         epochs = [items.order(8, 5, 3 * turn + part) for part in range(3)]
         seen = [i for batches in epochs for batch in batches for i in batch]
-        assert sorted(seen) == items.pieces.tolist()
-        assert not set(seen) & set(items.held_out.tolist())
-    assert items.order(8, 5, 0) == items.order(8, 5, 0) != items.order(8, 5, 3)
+        assert sorted([*seen, *items.held_out]) == list(range(len(items._corpus.ends)))
+    first = list(items.order(8, 5, 0))
+    assert first == list(items.order(8, 5, 0)) != list(items.order(8, 5, 3))
 
 
 def test_the_loss_over_all_candidates_is_the_cross_entropy() -> None:
@@ -204,7 +226,7 @@ def test_the_loss_over_all_candidates_is_the_cross_entropy() -> None:
 
 def test_candidates_are_sampled_as_often_as_the_loss_believes(text: Path, tmp_path: Path) -> None:
     items = Pretraining([text], PLAN, tmp_path).items
-    drawn = [items.collate(items.pieces[:1].tolist(), [n])["sampled"] for n in range(200)]
+    drawn = [items.collate(first_batch(items)[:1], [n])["sampled"] for n in range(200)]
     counts = torch.bincount(torch.cat(drawn), minlength=len(items._frequent)).double() / 200
     expected = items._frequent.double().exp()
     assert expected.sum().item() == pytest.approx(SAMPLED)

@@ -2,32 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 _POOL = 50  # batches that are sorted by length together
+_ROUNDS = 6
+
+Places = NDArray[np.int64]
 
 
-def epoch_order(lengths: Sequence[int], size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Batches of indices for one epoch.
+class Order:
+    """The batches of one epoch, as lists of items, drawn while they are asked for.
 
-    Indices are shuffled, sorted by length within pools of many batches, cut, and the batches
-    shuffled: little padding, yet other company every epoch. The result depends on nothing but
-    the arguments, so that a resumed training sees the same batches.
+    Items are shuffled, sorted by length within pools of many batches, cut, and the batches of a
+    pool shuffled: little padding, yet other company every epoch. Nothing but the arguments
+    decides, so that a resumed training sees the same batches. Only one pool is held at a time,
+    so that millions of items take no more memory than thousands.
     """
-    order = np.random.default_rng([seed, epoch]).permutation(len(lengths))
-    return batches_of(order, np.asarray(lengths)[order], size, seed, epoch)
+
+    def __init__(
+        self,
+        count: int,
+        size: int,
+        seed: Sequence[int],
+        items: Callable[[Places], Places],
+        lengths: Callable[[Places], NDArray[np.integer]],
+    ) -> None:
+        """Nothing is drawn yet.
+
+        Args:
+            count: of the items.
+            size: items of a batch, but for the last.
+            seed: of the order of a pool's batches.
+            items: the items at some places of the shuffled epoch.
+            lengths: the lengths of some items.
+        """
+        self._count, self._size, self._seed = count, size, seed
+        self._items, self._lengths = items, lengths
+
+    def __len__(self) -> int:
+        """Batches."""
+        return -(-self._count // self._size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """The batches, the same each time."""
+        for at in range(0, self._count, self._size * _POOL):
+            pool = self._items(np.arange(at, min(at + self._size * _POOL, self._count)))
+            pool = pool[np.argsort(self._lengths(pool), kind="stable")]
+            starts = np.arange(0, len(pool), self._size)
+            for i in np.random.default_rng([*self._seed, at]).permutation(starts):
+                yield pool[i : i + self._size].tolist()
 
 
-def batches_of(
-    items: NDArray[np.int64], lengths: NDArray[np.int64], size: int, seed: int, epoch: int
-) -> list[list[int]]:
-    """Batches of shuffled ``items``, whose ``lengths`` stand in the same order; see above."""
-    cut: list[list[int]] = []
-    for at in range(0, len(items), size * _POOL):
-        pool = items[at : at + size * _POOL]
-        pool = pool[np.argsort(lengths[at : at + size * _POOL], kind="stable")]
-        cut += [pool[i : i + size].tolist() for i in range(0, len(pool), size)]
-    return [cut[i] for i in np.random.default_rng([seed, epoch, 1]).permutation(len(cut))]
+def permuted(places: Places, size: int, seed: Sequence[int]) -> Places:
+    """Where a permutation of ``range(size)``, drawn by ``seed``, takes ``places``.
+
+    It is computed and nowhere stored: a Feistel network over the bits of a place, run again
+    where it leads out of the range (Black and Rogaway, "Ciphers with Arbitrary Finite
+    Domains", 2002).
+    """
+    half = np.uint64(max(1, (size.bit_length() + 1) // 2))
+    low = (np.uint64(1) << half) - np.uint64(1)
+    keys = np.random.default_rng(seed).integers(1 << 63, size=_ROUNDS, dtype=np.uint64)
+    found = places.astype(np.uint64)
+    outside = np.arange(len(found))
+    while len(outside):
+        left, right = found[outside] >> half, found[outside] & low
+        for key in keys:
+            left, right = right, left ^ (_mixed(right ^ key) & low)
+        found[outside] = (left << half) | right
+        outside = outside[found[outside] >= size]
+    return found.astype(np.int64)
+
+
+def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Every bit of the result depends on every bit of a value (the finaliser of splitmix64)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))

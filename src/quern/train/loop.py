@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from quern.errors import TrainingError
+from quern.train.batches import Order
 from quern.train.checkpoint import Checkpoint, State
 from quern.train.memory import give_back
 
@@ -59,7 +60,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Task(Protocol):
     """What the loop needs to know of a task."""
 
-    def order(self, size: int, seed: int, epoch: int) -> list[list[int]]:
+    def order(self, size: int, seed: int, epoch: int) -> Order:
         """The batches of an epoch: indices of items, ``size`` in each."""
 
     def collate(self, items: Sequence[int], seed: Sequence[int]) -> dict[str, Tensor]:

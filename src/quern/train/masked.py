@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from quern.errors import TrainingError
 from quern.runtime import padded
-from quern.text import UNKNOWN, TextCodec
-from quern.train.batches import batches_of
+from quern.text import PAD, UNKNOWN, TextCodec
+from quern.train.batches import Order, Places, permuted
 from quern.train.encoders import EncoderSettings
 from quern.train.layers import Linear
 from quern.train.raw import RawCorpus
@@ -27,6 +27,9 @@ HIDDEN = 0.15  # share of the units
 SPAN = 4  # units hidden together, at most
 SAMPLED = 2048  # wrong candidates a step, shared by all hidden units
 HELD_OUT = 2000  # pieces, at most, and one in twenty
+# Hidden units of a batch are padded to a multiple of this. For every shape that it meets, oneDNN
+# compiles matrix products and keeps them; with counts that hardly repeat, that was gigabytes.
+_MULTIPLE = 256
 
 
 class MaskedNet(nn.Module):
@@ -40,7 +43,7 @@ class MaskedNet(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(codec.vocabulary)))
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """A batch of B pieces of T units → (K, dim), a guess at each of its hidden units."""
+        """A batch of B pieces of T units → (K, dim), a guess at each of its ``places``."""
         hidden, _ = self.encoder(batch)
         return F.gelu(self.guess(hidden.flatten(0, 1).index_select(0, batch["places"]))).float()
 
@@ -57,8 +60,9 @@ def masked_loss(net: MaskedNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
 
     Args:
         net: the network.
-        batch: inputs; ``places`` and ``targets`` (K,) of the hidden units; ``sampled`` (S,)
-            with ``frequent`` (V,), the logarithm of how often each unit is expected there.
+        batch: inputs; ``places`` and ``targets`` (K,) of the hidden units, padded by targets
+            of ``PAD``, which do not count; ``sampled`` (S,) with ``frequent`` (V,), the
+            logarithm of how often each unit is expected there.
     """
     guesses = net(batch)
     targets, sampled, frequent = batch["targets"], batch["sampled"], batch["frequent"]
@@ -67,13 +71,19 @@ def masked_loss(net: MaskedNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     wrong = net.score(guesses, sampled) - frequent[sampled]
     wrong = wrong.masked_fill(targets.unsqueeze(1) == sampled, -1e4)
     logits = torch.cat([right.unsqueeze(1), wrong], dim=1)
-    return {"masked": (logits.logsumexp(1) - right).mean()}
+    real = targets != PAD
+    return {"masked": (logits.logsumexp(1) - right)[real].mean()}
 
 
 class MaskedItems:
     """Pieces of raw text with hidden units, as the loop wants them.
 
-    An epoch of the loop is a part of the corpus: ``parts`` of them read it once.
+    An epoch of the loop is a part of the corpus: ``parts`` of them read it once. Which piece
+    is read where is computed when it is asked for, so that memory does not grow with the corpus.
+
+    Attributes:
+        held_out: pieces to score by; they come first in the order that ``seed`` draws, and
+            all behind them are trained on.
     """
 
     def __init__(self, corpus: RawCorpus, codec: TextCodec, parts: int, seed: int) -> None:
@@ -87,21 +97,29 @@ class MaskedItems:
                 "an encoder with word vectors cannot be pre-trained: the words around a hidden "
                 "unit would tell it; pre-train without, and train triples with --vectors"
             )
-        self._corpus, self._codec, self._parts = corpus, codec, parts
+        self._corpus, self._codec, self._parts, self._seed = corpus, codec, parts, seed
         self._table = corpus.table(codec)
-        order = np.random.default_rng([seed, 0]).permutation(len(corpus.ends))
-        held = min(HELD_OUT, max(1, len(order) // 20))
-        self.held_out, self.pieces = order[:held], np.sort(order[held:])
+        held = min(HELD_OUT, max(1, len(corpus.ends) // 20))
+        self._trained = len(corpus.ends) - held  # pieces
+        self.held_out = self._drawn(np.arange(held))
         ranks = np.arange(len(codec.vocabulary))
         chance = np.log1p(1 / (ranks + 1)) / np.log(len(ranks) + 1)  # log-uniform, by rank
         self._chance = np.cumsum(chance / chance.sum())
         self._frequent = torch.from_numpy(np.log(chance / chance.sum() * SAMPLED)).float()
 
-    def order(self, size: int, seed: int, epoch: int) -> list[list[int]]:
+    def order(self, size: int, seed: int, epoch: int) -> Order:
         """The batches of one epoch: a part of the corpus, which a pass over it has shuffled."""
         turn, part = divmod(epoch, self._parts)
-        some = np.random.default_rng([seed, turn]).permutation(self.pieces)[part :: self._parts]
-        return batches_of(some, self._corpus.lengths[some], size, seed, epoch)
+
+        def drawn(places: Places) -> Places:
+            shuffled = permuted(part + places * self._parts, self._trained, [seed, turn])
+            return self._drawn(len(self.held_out) + shuffled)
+
+        count = len(range(part, self._trained, self._parts))
+        return Order(count, size, [seed, epoch, 1], drawn, self._corpus.lengths)
+
+    def _drawn(self, places: Places) -> Places:
+        return permuted(places, len(self._corpus.ends), [self._seed, 0])
 
     def lines(self, items: Sequence[int]) -> list[int]:
         """Pieces have no line numbers; their own stand for them."""
@@ -120,6 +138,7 @@ class MaskedItems:
             hidden[row, : len(piece)] = hide(len(piece), rng)
         targets = features[..., 0][hidden]
         known = targets > UNKNOWN
+        room = (0, -known.sum() % _MULTIPLE)
         features[hidden] = 0
         features[..., 0][hidden] = UNKNOWN
         sampled = np.searchsorted(self._chance, rng.random(SAMPLED))
@@ -127,8 +146,8 @@ class MaskedItems:
             "units": features[..., 0],
             "shapes": features[..., 1],
             "grams": features[..., 2:],
-            "places": np.flatnonzero(hidden)[known],
-            "targets": targets[known].astype(np.int64),
+            "places": np.pad(np.flatnonzero(hidden)[known], room),
+            "targets": np.pad(targets[known].astype(np.int64), room, constant_values=PAD),
             "sampled": np.minimum(sampled, len(self._chance) - 1),
         }
         batch = {n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in arrays.items()}
@@ -163,7 +182,8 @@ def guessed(net: MaskedNet, items: MaskedItems, batch_size: int) -> dict[str, fl
     for at in range(0, len(items.held_out), batch_size):
         batch = items.collate(items.held_out[at : at + batch_size].tolist(), [0, at])
         logits, targets = net.score(net(batch)), batch["targets"]
-        right += int((logits.argmax(1) == targets).sum())
-        loss += float(F.cross_entropy(logits, targets, reduction="sum"))
-        count += len(targets)
+        real = targets != PAD
+        right += int((logits.argmax(1) == targets)[real].sum())
+        loss += float(F.cross_entropy(logits, targets, reduction="sum", ignore_index=PAD))
+        count += int(real.sum())
     return {"accuracy": right / max(1, count), "loss": loss / max(1, count)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,25 +34,28 @@ class Surfaces(NamedTuple):
 class RawCorpus:
     """Pieces of text, a few sentences each, as rows of a table of surfaces.
 
-    A unit on disk is four bytes: twice its row, and one more after white space.
+    A unit on disk is four bytes: twice its row, and one more after white space. All that grows
+    with the texts is mapped from files; nothing of it is held.
 
     Attributes:
         units: of all pieces, one after another.
         ends: (pieces,), where each piece ends in ``units``.
-        surfaces: the table.
     """
 
     def __init__(self, path: Path) -> None:
         """Open what ``build`` has written."""
         self.units: NDArray[np.int32] = np.memmap(path / _UNITS, dtype=np.int32, mode="r")
         self.ends: NDArray[np.int64] = np.memmap(path / _ENDS, dtype=np.int64, mode="r")
-        listed = (path / _SURFACE_LIST).read_bytes()
-        self.surfaces = Surfaces(*msgspec.json.decode(listed, type=tuple[list[str], list[int]]))
+        self._listed = path / _SURFACE_LIST
 
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Units of every piece."""
-        return np.diff(self.ends, prepend=0)
+    def surfaces(self) -> Surfaces:
+        """The table, read anew: it is large, and wanted only at the beginning."""
+        listed = self._listed.read_bytes()
+        return Surfaces(*msgspec.json.decode(listed, type=tuple[list[str], list[int]]))
+
+    def lengths(self, pieces: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Units of some pieces."""
+        return self.ends[pieces] - np.where(pieces > 0, self.ends[pieces - 1], 0)
 
     def piece(self, index: int) -> NDArray[np.int32]:
         """The units of one piece, as they stand on disk."""
@@ -59,14 +63,18 @@ class RawCorpus:
 
     def vocabulary(self, rules: CodecRules) -> Vocabulary:
         """The most frequent units, folded."""
-        folded = (normalise(surface)[0] for surface in self.surfaces.surfaces)
+        surfaces, counts = self.surfaces()
+        folded = (normalise(surface)[0] for surface in surfaces)
         return Vocabulary.of_counts(
-            zip(folded, self.surfaces.counts, strict=True), rules.min_count, rules.max_units
+            zip(folded, counts, strict=True), rules.min_count, rules.max_units
         )
 
     def table(self, codec: TextCodec) -> NDArray[np.int32]:
         """(surfaces, 2 + slots), the numbers of every surface."""
-        return np.array([codec.numbers(s) for s in self.surfaces.surfaces], dtype=np.int32)
+        surfaces, _ = self.surfaces()
+        width = len(codec.numbers(_REST))
+        numbers = chain.from_iterable(map(codec.numbers, surfaces))
+        return np.fromiter(numbers, np.int32, len(surfaces) * width).reshape(-1, width)
 
 
 def build(

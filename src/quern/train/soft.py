@@ -38,6 +38,7 @@ _HIT = np.dtype([("unit", "<u2"), ("column", "<u2"), ("p", "<f2")])
 _NOBODY, _OWN = (0, 0), 2  # rows of a window that belong to no subject
 _FILES = ("texts.bin", "windows.bin", "rows.bin", "hits.bin")
 _STATE = "state.json"
+_BLOCK = 1 << 18  # windows counted together
 
 Hits = NDArray[np.void]  # of `_HIT`: places in an array (units, columns)
 
@@ -139,10 +140,18 @@ class SoftTargets:
         """The number of every window's text, in the order in which texts were read."""
         return self._windows["text"]
 
-    @property
-    def telling(self) -> NDArray[np.bool_]:
-        """Whether the teacher holds any subject likely, of every window."""
-        return np.diff(self._windows["rows"], prepend=0) > _OWN
+    def told(self, first: int) -> tuple[int, int]:
+        """Texts from number ``first`` on in which the teacher sees a likely subject, and others."""
+        counts, last = [0, 0], [first - 1] * 2
+        for at in range(0, len(self), _BLOCK):
+            block = self._windows[at : at + _BLOCK]
+            likely = np.diff(block["rows"], prepend=self._end(at - 1, "rows")) > _OWN
+            for which, numbers in enumerate((block["text"][likely], block["text"])):
+                new = np.unique(numbers[numbers > last[which]])  # numbers of texts only rise
+                counts[which] += len(new)
+                last[which] = max([last[which], *new[-1:].tolist()])
+        told, every = counts
+        return told, every - told
 
     def __getitem__(self, index: int) -> Soft:
         """What the teacher says of one window, from 0."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quern.alignment import Label, UnitSpan
 from quern.errors import TrainingError
 from quern.priors import Priors, home_of
 from quern.records import TripleExample
 from quern.text import Encoding, TextCodec, Window
+from quern.train.batches import Places
 from quern.train.soft import LIKELY, Soft, SoftTargets, dense
 from quern.train.triple_items import Item, TripleItems
 from quern.triples import Floats, TripleFitting, subject_targets
@@ -78,10 +80,7 @@ class SoftItems(TripleItems):
     @property
     def raw(self) -> tuple[int, int]:
         """Texts without labels in which the teacher holds a subject likely, and in which not."""
-        texts, telling = self.soft.texts, self.soft.telling
-        every = set(texts[texts >= self._texts].tolist())
-        told = set(texts[telling].tolist()) & every
-        return len(told), len(every) - len(told)
+        return self.soft.told(self._texts)
 
     def __len__(self) -> int:
         """Windows."""
@@ -91,10 +90,9 @@ class SoftItems(TripleItems):
         """The parts of a text that are learned from: as the teacher read them."""
         return self.codec.windows(encoding, self._reading)
 
-    def lengths(self) -> Sequence[int]:
-        """Units of every item."""
-        units: list[int] = self.soft.lengths.tolist()
-        return units
+    def lengths(self, items: Places) -> NDArray[np.integer]:
+        """Units of some items."""
+        return self.soft.lengths[items]
 
     def lines(self, items: Sequence[int]) -> list[int]:
         """Line numbers of some items; texts without labels are counted on after the last line."""

@@ -30,7 +30,7 @@ from quern.runtime import padded
 from quern.shipped import language
 from quern.text import UNKNOWN, Encoding, TextCodec, Window
 from quern.train import frames
-from quern.train.batches import epoch_order
+from quern.train.batches import Order, Places, permuted
 from quern.train.soft import Soft
 from quern.train.triples import TripleNet, triple_loss
 from quern.triples import (
@@ -150,13 +150,18 @@ class TripleItems:
         objects[[k for label, k in self.labels.items() if label.predicate not in sought]] = 0
         return self.fitting.absent_weight, objects
 
-    def lengths(self) -> Sequence[int]:
-        """Units of every item."""
-        return [item.window.stop - item.window.first for item in self.items]
+    def lengths(self, items: Places) -> NDArray[np.integer]:
+        """Units of some items."""
+        windows = [self.items[i].window for i in items]
+        return np.array([window.stop - window.first for window in windows])
 
-    def order(self, size: int, seed: int, epoch: int) -> list[list[int]]:
+    def order(self, size: int, seed: int, epoch: int) -> Order:
         """The batches of an epoch."""
-        return epoch_order(self.lengths(), size, seed, epoch)
+
+        def drawn(places: Places) -> Places:
+            return permuted(places, len(self), [seed, epoch])
+
+        return Order(len(self), size, [seed, epoch, 1], drawn, self.lengths)
 
     def lines(self, items: Sequence[int]) -> list[int]:
         """Line numbers of some items."""
