@@ -72,6 +72,15 @@ def test_texts_are_spread_over_all() -> None:
     assert len(set(bench.spread(texts, 7))) == 7
 
 
+@given(st.integers(0, 300), st.integers(1, 40))
+def test_texts_that_are_too_many_are_thinned_evenly(count: int, most: int) -> None:
+    texts = [str(i) for i in range(count)]
+    kept, found = bench.thinned(iter(texts), most)
+    assert (found, len(kept) <= most) == (count, True)
+    assert kept == texts[:: int(kept[1])] if len(kept) > 1 else kept == texts[:1]
+    assert len(kept) > min(count - 1, most // 2 - 1)
+
+
 def test_rounds_stop_before_the_time_is_over_but_not_before_the_third() -> None:
     def spent(seconds: float) -> int:
         clock = iter(range(0, 10_000, 2))  # every look at it takes two seconds

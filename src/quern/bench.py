@@ -8,7 +8,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -20,6 +20,7 @@ LOSS = 0.003  # points of F1, of 1, that an int8 folder may lose
 LEAST_ROUNDS = 3  # fewer say nothing about their spread
 _ROUNDS = 10  # aimed at where the texts allow
 _PROBE = 64  # texts by which the speed is guessed
+_HELD = 100_000  # texts, more than are read in an hour
 _CHUNK = 256  # texts handed to a worker at a time, as `quern extract` does
 _STATUS = Path("/proc/self/status")
 
@@ -118,6 +119,21 @@ def spread(texts: Sequence[str], count: int) -> list[str]:
     """At most ``count`` of the texts, evenly spread over all of them."""
     count = min(count, len(texts))
     return [texts[i * len(texts) // count] for i in range(count)]
+
+
+def thinned(texts: Iterable[str], most: int = _HELD) -> tuple[list[str], int]:
+    """At most ``most`` of the texts, evenly spread over all of them, and how many there are.
+
+    They are gone through once, and however many there are, no more are held.
+    """
+    kept: list[str] = []
+    every, count = 1, 0
+    for count, text in enumerate(texts, 1):
+        if (count - 1) % every == 0:
+            kept.append(text)
+        if len(kept) > most:
+            kept, every = kept[::2], 2 * every
+    return kept, count
 
 
 def alternate(contenders: Sequence[Contender], texts: Sequence[str]) -> Iterator[list[Pass]]:

@@ -16,7 +16,7 @@ from quern import __version__, bench, evaluation, shipped
 from quern.cli import options
 from quern.cli.console import note
 from quern.cli.table import columns
-from quern.data import documents, numbered_lines, open_bytes, read_triples
+from quern.data import form_of, numbered_lines, open_bytes, read_triples, texts_of
 from quern.errors import DataError
 from quern.folder import ModelFolder
 from quern.records import TripleExample
@@ -49,9 +49,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Data(NamedTuple):
-    """The user's file: its texts, and the examples where it is labelled."""
+    """The user's file: texts spread over it, how many it has, its examples if labelled."""
 
     texts: list[str]
+    total: int
     examples: list[TripleExample]
 
 
@@ -105,20 +106,13 @@ def command(
 
 
 def _read(file: Path) -> _Data:
-    if ".jsonl" not in file.suffixes[-2:]:
-        with open_bytes(file) as stream:
-            texts = [document.text for document in documents(stream, "txt", str(file))]
-        examples = []
-    elif _labelled(file):
+    if form_of(file) == "jsonl" and _labelled(file):
         examples = read_triples(file)
-        texts = [example.text for example in examples]
-    else:
-        with open_bytes(file) as stream:
-            texts = [document.text for document in documents(stream, "jsonl", str(file))]
-        examples = []
+        return _Data([example.text for example in examples], len(examples), examples)
+    texts, total = bench.thinned(texts_of([file]))
     if not texts:
         raise DataError(f"{file}: no texts to read; give a file with one text a line")
-    return _Data(texts, examples)
+    return _Data(texts, total, [])
 
 
 def _labelled(file: Path) -> bool:
@@ -142,7 +136,7 @@ def _measure(
 ) -> Report:
     models = [shipped.load(name) for name in names]
     contenders = [bench.Contender(n, m, threads) for n, m in zip(names, models, strict=True)]
-    note(f"{len(data.texts):,} texts; measuring for {seconds:.0f} s")
+    note(f"{data.total:,} texts; measuring for {seconds:.0f} s")
     began = time.perf_counter()
     texts = bench.sample(contenders, data.texts, seconds)
     left = seconds - (time.perf_counter() - began)
@@ -170,7 +164,7 @@ def _measure(
         onnxruntime=onnxruntime.__version__,
         machine=bench.machine(),
         threads=threads,
-        texts=len(data.texts),
+        texts=data.total,
         timed=len(texts),
         characters=sum(map(len, texts)) / len(texts),
         rounds=len(rounds),
