@@ -16,6 +16,8 @@ from quern.train.batches import Order
 from quern.train.checkpoint import Checkpoint, State
 from quern.train.memory import give_back
 
+_TIDY = 1000  # steps after which freed memory is handed back; so it is after every epoch
+
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a network is trained; the defaults are the triple article's.
@@ -162,6 +164,8 @@ class Trainer:
                 self._rate(schedule.rate * min(1.0, progress))
             losses = self._step(batch, [schedule.seed, state.epoch, number], checkpoint)
             items += len(batch)
+            if number % _TIDY == 0:
+                give_back()
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value / len(order)
             yield Step(

@@ -26,8 +26,9 @@ def keep_freed() -> None:
 def give_back() -> None:
     """Hand freed memory back to the system.
 
-    Batches differ in length, and so do the holes that they leave; over hours these add up to
-    gigabytes. Once an epoch is often enough. Does nothing where the C library is not glibc.
+    Batches differ in length, and so do the holes that they leave; scoring leaves others. What
+    is still in use, such as caches, stays: it has to be kept small elsewhere. Faulting the pages
+    in again takes about as long as a step. Does nothing where the C library is not glibc.
     """
     trim = _glibc("malloc_trim")
     if trim is not None:
