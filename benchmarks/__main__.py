@@ -30,6 +30,7 @@ BENCHMARKS = {
     "cooccurrence": Entry("recall, and false positives where names only stand together", True),
     "triples_accuracy": Entry("F1 on public sets, trained here or given (hours)", False),
     "triples_ablation": Entry("what each part of training brings on duie (hours)", False),
+    "memory": Entry("memory of every verb over 1 GB of raw text (hours)", False),
     "label_repair": Entry("votes of fold models on the incomplete lines of duie", False),
 }
 
@@ -54,6 +55,8 @@ def main(words: Sequence[str] | None = None) -> int:
         seed=given.seed,
         texts=given.texts,
         rounds=given.rounds,
+        megabytes=given.megabytes,
+        minutes=given.minutes,
         init=None if given.init is None else given.init.resolve(),
         vectors=None if given.vectors is None else given.vectors.resolve(),
         preset=given.preset,
@@ -94,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--texts", type=int, default=128, help="texts in a pass of speed")
     parser.add_argument("--rounds", type=_rounds, default=5, help="passes of speed and footprint")
+    parser.add_argument("--megabytes", type=int, default=1000, help="raw text that memory reads")
+    parser.add_argument("--minutes", type=float, default=60, help="after which memory stops a verb")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder to append to")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     return parser
@@ -164,7 +169,7 @@ def _in_new_process(name: str, case: str, options: Options) -> bool:
     words += [] if options.preset is None else ["--preset", options.preset]
     for name_of, values in (("model", options.models), ("set", options.words)):
         words += [part for value in values for part in (f"--{name_of}", value)]
-    for option in ("seed", "texts", "rounds"):
+    for option in ("seed", "texts", "rounds", "megabytes", "minutes"):
         words += [f"--{option}", str(getattr(options, option))]
     command = [sys.executable, "-m", "benchmarks", *words]
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0

@@ -23,6 +23,8 @@ class Options:
         seed: of everything that is drawn.
         texts: how many texts are read in a pass, where a benchmark reads a sample.
         rounds: how often passes are repeated.
+        megabytes: of raw text, where memory is measured.
+        minutes: after which a verb is stopped, where memory is measured.
         init: folder of the encoder that trainings start from.
         vectors: file of the word vectors that trainings read.
         preset: of the networks that are trained; the recipe's own, where None.
@@ -36,6 +38,8 @@ class Options:
     seed: int = 0
     texts: int = 128
     rounds: int = 5
+    megabytes: int = 1000
+    minutes: float = 60
     init: Path | None = None
     vectors: Path | None = None
     preset: str | None = None
