@@ -68,7 +68,7 @@ def numbered_lines(stream: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
             yield number, bare
 
 
-def _to_the_end(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[tuple[int, bytes]]:
+def to_the_end(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[tuple[int, bytes]]:
     """Turn what breaks off a stream midway into an error that names it."""
     try:
         yield from lines
@@ -76,7 +76,7 @@ def _to_the_end(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[tuple
         raise DataError(f"{name}: cannot be read to its end: {error}") from error
 
 
-def _not_utf8(line: bytes) -> str | None:
+def not_utf8(line: bytes) -> str | None:
     """What to say of a line in another encoding, which JSON decoders refuse in many words."""
     try:
         line.decode()
@@ -95,11 +95,11 @@ def scan_triples(path: Path) -> Iterator[TripleExample | BadLine]:
         DataError: the file is missing or cannot be read to its end.
     """
     with open_bytes(path) as stream:
-        for number, line in _to_the_end(numbered_lines(stream), str(path)):
+        for number, line in to_the_end(numbered_lines(stream), str(path)):
             try:
                 row = _TRIPLE_LINE.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                yield BadLine(number, _not_utf8(line) or str(error))
+                yield BadLine(number, not_utf8(line) or str(error))
                 continue
             try:
                 yield _example(row, number)
@@ -142,7 +142,7 @@ def read_triples(path: Path) -> list[TripleExample]:
     bad = [row for row in rows if isinstance(row, BadLine)]
     if bad:
         see = f"Mend them, or see every one with: quern check triples {path}"
-        raise DataError(_bad_lines(path, bad, see))
+        raise DataError(bad_lines(path, bad, see))
     if not rows:
         raise DataError(f"{path}: no lines; expected one JSON object a line (see docs/data.md)")
     return [row for row in rows if isinstance(row, TripleExample)]
@@ -156,20 +156,20 @@ def read_facts(path: Path) -> list[LabelledTriple]:
     """
     facts, bad = [], []
     with open_bytes(path) as stream:
-        for number, line in _to_the_end(numbered_lines(stream), str(path)):
+        for number, line in to_the_end(numbered_lines(stream), str(path)):
             try:
                 facts.append(_triple(_FACT_LINE.decode(line)))
             except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-                bad.append(BadLine(number, _not_utf8(line) or str(error)))
+                bad.append(BadLine(number, not_utf8(line) or str(error)))
     wanted = 'a line is {"subject": …, "predicate": …, "object": …} or a list of the three'
     if bad:
-        raise DataError(_bad_lines(path, bad, f"Mend them: {wanted}"))
+        raise DataError(bad_lines(path, bad, f"Mend them: {wanted}"))
     if not facts:
         raise DataError(f"{path}: no lines; {wanted}")
     return facts
 
 
-def _bad_lines(path: Path, bad: Sequence[BadLine], next_step: str) -> str:
+def bad_lines(path: Path, bad: Sequence[BadLine], next_step: str) -> str:
     shown = "\n".join(f"  {path}:{row.line}: {row.why}" for row in bad[:_SHOWN])
     more = f"\n  … and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
     return f"{path}: {len(bad)} line(s) cannot be read:\n{shown}{more}\n{next_step}"
@@ -246,7 +246,7 @@ def documents(stream: Iterable[bytes], form: TextForm, name: str) -> Iterator[Do
         DataError: a line is not UTF-8, or not a JSON object with a ``text``, or the stream
             breaks off.
     """
-    for number, line in _to_the_end(numbered_lines(stream), name):
+    for number, line in to_the_end(numbered_lines(stream), name):
         try:
             if form == "txt":
                 yield Document(line.decode(), None, number)
@@ -255,5 +255,5 @@ def documents(stream: Iterable[bytes], form: TextForm, name: str) -> Iterator[Do
                 yield Document(row.text, None if row.id is None else str(row.id), number)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             expected = 'expected one JSON object a line with a "text"'
-            why = _not_utf8(line) or f"{error}; {expected}"
+            why = not_utf8(line) or f"{error}; {expected}"
             raise DataError(f"{name}:{number}: {why}") from error

@@ -15,6 +15,10 @@ class FolderError(QuernError):
     """A model folder is missing, unknown, incomplete or does not fit together."""
 
 
+class StoreError(QuernError):
+    """A knowledge base is missing, busy, damaged or of a newer version, or lacks what is asked."""
+
+
 class TextError(QuernError):
     """A text or vocabulary cannot be encoded as asked."""
 

@@ -88,3 +88,60 @@ class TripleExample(msgspec.Struct, frozen=True):
     entities: tuple[LabelledSpan, ...] = ()
     id: str | None = None
     line: int = 0
+
+
+class Entity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing of a knowledge base.
+
+    Attributes:
+        id: its name for machines; no ``|``, which joins the ids of a composite mention.
+        name: what it is mostly called.
+        aliases: what else it is called.
+        description: what it is, in a sentence or a paragraph.
+        types: what kinds of thing it is.
+        facts: what is known of it, as (predicate, object).
+        popularity: how often it is meant, on any scale that grows; None where nobody counted.
+    """
+
+    id: str
+    name: str
+    aliases: tuple[str, ...] = ()
+    description: str = ""
+    types: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    popularity: float | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and the aliases."""
+        return (self.name, *self.aliases)
+
+
+class NameMatch(msgspec.Struct, frozen=True, order=True):
+    """A name of a knowledge base in a text: ``text[start:end]``, in code points.
+
+    ``key`` says which name, whatever its case, width, script and punctuation.
+    """
+
+    start: int
+    end: int
+    text: str
+    key: str
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """An entity that a name may stand for.
+
+    Attributes:
+        id: of the entity.
+        name: what it is mostly called.
+        key: of the name that fits.
+        score: how well that fits: 1 for the same name, less for a similar one.
+        popularity: of the entity.
+    """
+
+    id: str
+    name: str
+    key: str
+    score: float
+    popularity: float | None = None

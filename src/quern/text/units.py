@@ -21,6 +21,7 @@ _UNIT = re.compile(
     rf"[{_HAN}]|{_LETTER}+(?:[{_COMBINING}]+{_LETTER}*)*|\d+|[^\s]",
 )
 _HAN_UNIT = re.compile(rf"[{_HAN}]\Z")
+_COMBINING_MARK = re.compile(rf"[{_COMBINING}]\Z")
 
 
 def split(text: str) -> list[tuple[int, int]]:
@@ -45,6 +46,11 @@ def split(text: str) -> list[tuple[int, int]]:
 def is_han(unit: str) -> bool:
     """Whether ``unit`` is a single Han character."""
     return _HAN_UNIT.match(unit) is not None
+
+
+def is_combining(unit: str) -> bool:
+    """Whether ``unit`` is a single mark that belongs to the letter before it."""
+    return _COMBINING_MARK.match(unit) is not None
 
 
 def han_share(text: str) -> float:

@@ -1,0 +1,82 @@
+"""Entities as rows of the store, and what an entity must be like."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from quern.records import Entity
+from quern.text.keys import keys_of
+
+NIL = "NIL"  # the id of what is not in a knowledge base
+COLUMNS = "id, name, aliases, description, types, facts, popularity"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_STRINGS = msgspec.json.Decoder(tuple[str, ...])
+_FACTS = msgspec.json.Decoder(tuple[tuple[str, str], ...])
+_encode = msgspec.json.Encoder().encode
+
+
+def check(entity: Entity) -> None:
+    """Refuse what could not be found or told apart.
+
+    Raises:
+        ValueError: with what is wrong and what to do.
+    """
+    if not entity.id or entity.id != entity.id.strip() or not entity.id.isprintable():
+        raise ValueError(f"the id {entity.id!r} is blank, has blanks at an end or a control code")
+    if "|" in entity.id:
+        raise ValueError(
+            f"the id '{entity.id}' holds a '|', which joins several ids into one; "
+            "put another character in its place"
+        )
+    if entity.id == NIL:
+        raise ValueError(f"the id '{NIL}' stands for what is in no knowledge base; choose another")
+    for name in entity.names:
+        if not name.strip():
+            raise ValueError(f"entity '{entity.id}' has a blank name; leave it out")
+    if entity.popularity is not None and not (
+        math.isfinite(entity.popularity) and entity.popularity >= 0
+    ):
+        raise ValueError(f"entity '{entity.id}' has popularity {entity.popularity}; 0 is the least")
+    parts = [entity.id, *entity.names, entity.description, *entity.types]
+    parts += [part for fact in entity.facts for part in fact]
+    if _SURROGATE.search("\n".join(parts)):
+        raise ValueError(f"entity '{entity.id}' holds half a character, which no file can hold")
+
+
+def row_of(entity: Entity) -> tuple[Any, ...]:
+    """An entity as the values of ``COLUMNS``."""
+    return (
+        entity.id,
+        entity.name,
+        _encode(entity.aliases).decode() if entity.aliases else None,
+        entity.description,
+        _encode(entity.types).decode() if entity.types else None,
+        _encode(entity.facts).decode() if entity.facts else None,
+        entity.popularity,
+    )
+
+
+def entity_of(row: Sequence[Any]) -> Entity:
+    """The entity that a row of ``COLUMNS`` stands for."""
+    id_, name, aliases, description, types, facts, popularity = row
+    return Entity(
+        id_,
+        name,
+        _STRINGS.decode(aliases) if aliases else (),
+        description,
+        _STRINGS.decode(types) if types else (),
+        _FACTS.decode(facts) if facts else (),
+        popularity,
+    )
+
+
+def distinct_keys(names: list[tuple[str, ...]]) -> list[list[str]]:
+    """For the names of each entity their keys, each once."""
+    keys = iter(keys_of([name for of_one in names for name in of_one]))
+    return [list(dict.fromkeys(next(keys) for _ in of_one)) for of_one in names]

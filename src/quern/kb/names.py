@@ -1,0 +1,153 @@
+"""The names of a knowledge base, found in texts.
+
+Not by an automaton: one of ten million names takes 1.3 GB and two minutes to load. Instead every
+stretch of up to eight pieces of a text is hashed, all at once, and looked up in a sorted array;
+where it is the beginning of a longer name, longer stretches are, too. That array takes eight bytes
+a name, is there at once, and is asked several times as fast (``benchmarks/knowledge_base.py``).
+Hashes have 64 bits: among ten million names one stretch in 10¹² is taken for a name that it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quern.kb import index
+from quern.kb.hashset import HashSet
+from quern.kb.store import Store
+from quern.records import NameMatch
+from quern.text.keys import Keyed, keyed
+from quern.text.windows import beginnings, hashes_of_names, long_stretches, short_stretches
+
+_AT_ONCE = 20_000  # characters looked through together: arrays that the processor keeps near
+
+
+class _Known(NamedTuple):
+    """Where the reader stands."""
+
+    generation: int
+    upto: int  # number of the last name
+    gone: int  # last entry of what is gone
+    version: tuple[int, int]
+
+
+class Names:
+    """All names of a knowledge base, as they are at the moment of asking."""
+
+    def __init__(self, store: Store) -> None:
+        """Load the saved index and what came since."""
+        self._store = store
+        self._hashes = HashSet(np.zeros(0, dtype=np.uint64))
+        self._longest = 0
+        self._known = _Known(-1, 0, 0, (-1, -1))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take in what has been written since, by whomever.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        store = self._store
+        if store.version == self._known.version:
+            return
+        with store.snapshot():
+            version, known = store.version, self._known
+            if index.generation(store) != known.generation:
+                saved = index.load(store)
+                self._hashes, self._longest = HashSet(saved.hashes), saved.longest
+                known = _Known(saved.generation, saved.upto, saved.gone, version)
+            came = store.rows("SELECT number, key FROM names WHERE number > ?", [known.upto])
+            went = store.rows("SELECT seq, key FROM gone WHERE seq > ?", [known.gone])
+            if came:
+                hashes, longest = hashes_of_names(keyed([key for _, key in came]))
+                self._longest = max(self._longest, longest)
+                self._hashes.change(dict.fromkeys(hashes.tolist(), True))
+            if went:
+                self._hashes.change(index.present(store, [key for _, key in went]))
+            upto = max((number for number, _ in came), default=known.upto)
+            gone = max((seq for seq, _ in went), default=known.gone)
+            self._known = _Known(known.generation, upto, gone, version)
+
+    def find(self, text: str, *, every: bool = False) -> list[NameMatch]:
+        """The names that stand in a text; see ``find_many``."""
+        return next(self.find_many([text], every=every))
+
+    def find_many(self, texts: Iterable[str], *, every: bool = False) -> Iterator[list[NameMatch]]:
+        """The names that stand in texts, text by text, many times faster than one by one.
+
+        Args:
+            texts: any strings.
+            every: all matches, also such as overlap; without, the text is covered from its
+                beginning by the longest name at each place.
+
+        Yields:
+            For each text its matches, by where they begin, then by where they end.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        lot: list[str] = []
+        size = 0
+        for text in texts:
+            lot.append(text)
+            size += len(text)
+            if size >= _AT_ONCE:
+                yield from self._find(lot, every)
+                lot, size = [], 0
+        if lot:
+            yield from self._find(lot, every)
+
+    def _find(self, texts: Sequence[str], every: bool) -> Iterator[list[NameMatch]]:
+        self.refresh()
+        written = keyed(texts)
+        first, last = self._stretches(written)
+        order = np.lexsort((last, first))
+        first, last = first[order], last[order]
+        borders = np.searchsorted(first, written.pieces).tolist()
+        stream = written.codes.tobytes().decode("utf-32-le")
+        spots = list(
+            zip(
+                *(first.tolist(), last.tolist()),
+                *(written.starts[first].tolist(), written.ends[last].tolist()),
+                *(written.firsts[first].tolist(), written.lasts[last].tolist()),
+                strict=True,
+            )
+        )
+        for text, a, b in zip(texts, borders, borders[1:], strict=False):
+            chosen = spots[a:b] if every else _longest(spots[a:b])
+            yield [
+                NameMatch(start, end, text[start:end], stream[here:there])
+                for _, _, start, end, here, there in chosen
+            ]
+
+    def _stretches(self, written: Keyed) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First and last piece of every name."""
+        short = short_stretches(written)
+        found = self._hashes.holds(short.hashes)
+        firsts, lasts = [short.first[found]], [short.last[found]]
+        at, begin = beginnings(written)
+        at = at[self._hashes.holds(begin)]
+        if len(at):
+            long = long_stretches(written, at, self._longest)
+            found = self._hashes.holds(long.hashes)
+            firsts.append(long.first[found])
+            lasts.append(long.last[found])
+        return np.concatenate(firsts), np.concatenate(lasts)
+
+
+_Spot = tuple[int, int, int, int, int, int]  # pieces, place in the text, place in the stream
+
+
+def _longest(spots: Sequence[_Spot]) -> list[_Spot]:
+    """The longest name from the beginning on, and so on behind it."""
+    chosen: list[_Spot] = []
+    for spot in spots:
+        if chosen and spot[0] == chosen[-1][0]:
+            chosen[-1] = spot  # the same beginning, and a later end
+        elif not chosen or spot[0] > chosen[-1][1]:
+            chosen.append(spot)
+    return chosen

@@ -1,0 +1,145 @@
+"""The SQLite file of a knowledge base: opening it, reading it, writing to it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from quern.errors import StoreError
+from quern.kb.migrations import migrate
+
+PATIENCE = 5.0  # seconds that a writer waits for another one
+_CACHE = 32_000  # KB of pages kept in memory
+
+
+class Store:
+    """One connection to a knowledge base.
+
+    Readers see what was there when they began and never wait for a writer; writers wait for each
+    other. Threads may share it; they take turns.
+    """
+
+    def __init__(self, path: Path, *, create: bool = False, patience: float = PATIENCE) -> None:
+        """Open ``path``, and bring its tables up to date.
+
+        Raises:
+            StoreError: no such file (unless it may be made), not a knowledge base, written by
+                a newer quern, or locked.
+        """
+        self.path = path
+        self._lock = threading.RLock()
+        self.writes = 0  # transactions of this connection's own
+        if not create and not path.is_file():
+            raise StoreError(
+                f"{path}: no such knowledge base; make one with: quern kb import {path} FILE"
+            )
+        with self._named(), ExitStack() as undo:
+            self._connection = sqlite3.connect(
+                path, timeout=patience, isolation_level=None, check_same_thread=False
+            )
+            undo.callback(self._connection.close)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+            migrate(self._connection, path)
+            undo.pop_all()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def size(self) -> int:
+        """Bytes of the file, and of what has been written beside it and not yet moved in."""
+        beside = self.path.with_name(f"{self.path.name}-wal")
+        return sum(file.stat().st_size for file in (self.path, beside) if file.exists())
+
+    def rows(self, query: str, given: Sequence[Any] = ()) -> list[Any]:
+        """All rows that a query gives.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        with self._lock, self._named():
+            return self._connection.execute(query, given).fetchall()
+
+    def stream(self, query: str, given: Sequence[Any] = (), size: int = 10_000) -> Iterator[Any]:
+        """Rows that a query gives, lot by lot.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        with self._named():
+            cursor = self._connection.execute(query, given)
+        while True:
+            with self._lock, self._named():
+                lot = cursor.fetchmany(size)
+            if not lot:
+                return
+            yield from lot
+
+    def run(self, statement: str, given: Sequence[Any] = ()) -> int:
+        """Change something inside a transaction; the number of rows changed."""
+        return self._connection.execute(statement, given).rowcount
+
+    def run_many(self, statement: str, given: Iterable[Sequence[Any]]) -> None:
+        """Do the same with many values."""
+        self._connection.executemany(statement, given)
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """What differs from last time where anyone has written in between."""
+        return self.writes, self.rows("PRAGMA data_version")[0][0]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is done inside counts, or nothing.
+
+        Raises:
+            StoreError: another writer would not give way, or the disk refuses.
+        """
+        with self._lock, self._named():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+                self.writes += 1
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that is read inside is of one moment."""
+        with self._lock, self._named():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(_explained(self.path, error)) from error
+
+
+def _explained(path: Path, error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return f"{path}: another process is writing to it; try again when that is done"
+    if name == "SQLITE_NOTADB":
+        return f"{path}: not a knowledge base"
+    if name.startswith("SQLITE_CANTOPEN"):
+        return f"{path}: cannot be opened; is the folder there, and may you write to it?"
+    if name.startswith("SQLITE_READONLY"):
+        return f"{path}: may not be written to"
+    if name.startswith("SQLITE_CORRUPT"):
+        return f"{path}: damaged ({error}); restore a copy, or export what is left and import it"
+    return f"{path}: {error}"

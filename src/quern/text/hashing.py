@@ -1,0 +1,52 @@
+"""Hashes of parts of a string, all at once: as many as there are, at the price of the string.
+
+A polynomial hash modulo 2⁶⁴ (Karp and Rabin, "Efficient randomized pattern-matching algorithms",
+1987) with a random number for each character. The hash of a part is the difference of two prefix
+sums, shifted to the front; the base is odd, and so has an inverse.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
+Places = NDArray[np.int64]
+
+_BASE = 0x9E3779B97F4A7C15 | 2  # 3 modulo 4, so that a swap of neighbours loses one bit only
+_BITS = 64
+_CHARACTERS = 0x110000
+
+
+def hashes(codes: NDArray[np.uint32], firsts: Places, lasts: Places) -> Hashes:
+    """Hashes of ``codes[first:last]`` for many ``first`` and ``last`` of any one shape."""
+    powers, inverses = _powers(1 << max(10, int(len(codes)).bit_length()))
+    sums = np.zeros(len(codes) + 1, dtype=np.uint64)
+    np.cumsum(_numbers()[codes] * powers[: len(codes)], out=sums[1:])
+    return _mixed((sums[lasts] - sums[firsts]) * inverses[firsts])
+
+
+def _mixed(values: Hashes) -> Hashes:
+    """Spread over all bits (the finaliser of splitmix64; Steele, Lea and Flood, 2014)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+@cache
+def _numbers() -> Hashes:
+    """A random number for every code point."""
+    return _mixed(np.arange(1, _CHARACTERS + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+
+
+@cache
+def _powers(count: int) -> tuple[Hashes, Hashes]:
+    bases = (_BASE, pow(_BASE, -1, 1 << _BITS))
+    powers = []
+    for base in bases:
+        row = np.full(count + 1, base, dtype=np.uint64)
+        row[0] = 1
+        powers.append(np.cumprod(row))
+    return powers[0], powers[1]
