@@ -6,6 +6,7 @@ from pathlib import Path
 
 pyproject = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8"))
 project = pyproject["project"]
-for requirement in project["dependencies"] + project["optional-dependencies"]["train"]:
+extras = project["optional-dependencies"]
+for requirement in project["dependencies"] + extras["train"] + extras["rdf"]:
     name, lowest = re.fullmatch(r"([\w-]+)>=([\d.]+)(?:,<[\d.]+)?", requirement).groups()
     print(f"{name}=={lowest}")

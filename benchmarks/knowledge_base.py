@@ -237,6 +237,7 @@ def _synthetic_texts(seed: int) -> list[str]:
 def _write(path: Path, entities: Iterator[Entity] | Sequence[Entity]) -> int:
     count = 0
     with path.open("wb") as stream:
-        for count, entity in enumerate(entities, 1):
+        for entity in entities:
             stream.write(msgspec.json.encode(entity) + b"\n")
+            count += 1
     return count

@@ -23,6 +23,7 @@ HEAVY = (
     "matplotlib",
     "onnx",
     "onnxscript",
+    "pyoxigraph",
     "ray",
     "rjieba",
     "starlette",
@@ -48,8 +49,8 @@ LAYERS = (
     Layer(("text",)),
     Layer(
         (
-            *("alignment", "calibration", "data", "folder", "index"),
-            *("metrics", "migrations", "page", "priors", "runtime", "schema", "store"),
+            *("alignment", "calibration", "data", "folder", "index", "kb"),
+            *("metrics", "page", "priors", "runtime", "schema", "store"),
         )
     ),
     Layer(("links", "ranks", "sentences", "titles", "triples"), sideways=False),

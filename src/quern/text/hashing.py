@@ -22,7 +22,7 @@ _CHARACTERS = 0x110000
 
 def hashes(codes: NDArray[np.uint32], firsts: Places, lasts: Places) -> Hashes:
     """Hashes of ``codes[first:last]`` for many ``first`` and ``last`` of any one shape."""
-    powers, inverses = _powers(1 << max(10, int(len(codes)).bit_length()))
+    powers, inverses = _powers(1 << max(10, len(codes).bit_length()))
     sums = np.zeros(len(codes) + 1, dtype=np.uint64)
     np.cumsum(_numbers()[codes] * powers[: len(codes)], out=sums[1:])
     return _mixed((sums[lasts] - sums[firsts]) * inverses[firsts])

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from quern.text.hashing import Hashes, hashes
 from quern.text.keys import INSIDE, Keyed
 
-WIDTH = 8  # pieces of a name that are looked for everywhere; longer ones only behind their beginning
+WIDTH = (
+    8  # pieces of a name that are looked for everywhere; longer ones only behind their beginning
+)
 _BEGINNING = np.uint64(0x5851F42D4C957F2D)  # tells the beginning of a long name from a short name
 
 
