@@ -170,6 +170,7 @@ def read_facts(path: Path) -> list[LabelledTriple]:
 
 
 def bad_lines(path: Path, bad: Sequence[BadLine], next_step: str) -> str:
+    """What to say of lines that cannot be read: the first few, and what to do."""
     shown = "\n".join(f"  {path}:{row.line}: {row.why}" for row in bad[:_SHOWN])
     more = f"\n  … and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
     return f"{path}: {len(bad)} line(s) cannot be read:\n{shown}{more}\n{next_step}"

@@ -42,7 +42,8 @@ class HashSet:
     def holds(self, asked: Hashes) -> NDArray[np.bool_]:
         """Which of some hashes, of any shape, belong to the set."""
         lead = (asked >> self._shift).astype(np.int64)
-        found = ((self._filter[lead >> 3] >> (lead & 7).astype(np.uint8)) & 1).astype(np.bool_)
+        bits = (self._filter[lead >> 3] >> (lead & 7).astype(np.uint8)) & 1
+        found: NDArray[np.bool_] = bits.astype(np.bool_)
         rest = asked[found]
         found[found] = _at(self.hashes, rest)[1]
         changes, present = self._changes

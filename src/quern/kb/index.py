@@ -55,8 +55,8 @@ def load(store: Store) -> Saved:
     rows = store.rows("SELECT generation, upto, gone, longest, hashes FROM name_index")
     if not rows:
         return Saved(0, 0, 0, 0, np.zeros(0, dtype=np.uint64))
-    *numbers, hashes = rows[0]
-    return Saved(*numbers, np.frombuffer(hashes, dtype="<u8"))
+    number, upto, gone, longest, hashes = rows[0]
+    return Saved(number, upto, gone, longest, np.frombuffer(hashes, dtype="<u8"))
 
 
 def pending(store: Store) -> int:

@@ -23,6 +23,7 @@ from quern.text.keys import keyed
 
 _SHARE = 0.25  # least share of n-grams in common (Dice) with which names are compared at all
 _COMPARED = 200  # names compared letter by letter, at most
+_NEARLY = 0.99  # the best that a name can get which is not the very one
 _ABBREVIATES = 0.8  # score of a name whose initials the other is
 
 Numbers = NDArray[np.int64]
@@ -104,7 +105,7 @@ class Similar:
             score = max(dice, 1 - edits(key, other) / max(len(key), len(other)))
             score = max(score, _ABBREVIATES) if number in abbreviations else score
             if other != key and score >= least:
-                scored[other] = round(score, 4)
+                scored[other] = min(round(score, 4), _NEARLY)
         return sorted(scored.items(), key=lambda item: (-item[1], item[0]))
 
     def _refresh(self) -> None:

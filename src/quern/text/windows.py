@@ -13,7 +13,7 @@ from quern.text.keys import INSIDE, Keyed
 WIDTH = (
     8  # pieces of a name that are looked for everywhere; longer ones only behind their beginning
 )
-_BEGINNING = np.uint64(0x5851F42D4C957F2D)  # tells the beginning of a long name from a short name
+_BEGINNING = np.uint64(0x5851F42D4C957F2D)  # tells one from a short name
 
 
 class Stretches(NamedTuple):

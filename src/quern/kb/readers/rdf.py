@@ -20,13 +20,17 @@ _SKOS = "http://www.w3.org/2004/02/skos/core#"
 _SCHEMA = ("http://schema.org/", "https://schema.org/")
 _TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 _NAMES = frozenset(
-    (_SKOS + "prefLabel", _RDFS + "label", *(base + "name" for base in _SCHEMA))
-    + ("http://xmlns.com/foaf/0.1/name",)
+    (
+        *(_SKOS + "prefLabel", _RDFS + "label", "http://xmlns.com/foaf/0.1/name"),
+        *(base + "name" for base in _SCHEMA),
+    )
 )
 _ALIASES = frozenset((_SKOS + "altLabel", *(base + "alternateName" for base in _SCHEMA)))
 _DESCRIPTIONS = frozenset(
-    (_SKOS + "definition", _RDFS + "comment", *(base + "description" for base in _SCHEMA))
-    + ("http://purl.org/dc/terms/description",)
+    (
+        *(_SKOS + "definition", _RDFS + "comment", "http://purl.org/dc/terms/description"),
+        *(base + "description" for base in _SCHEMA),
+    )
 )
 
 
