@@ -20,7 +20,9 @@ from quern.kb.similar import edits
 from quern.records import Candidate, Entity
 from quern.text.keys import key_of, keyed
 
-MILL = Entity("m", "石橋磨坊", ("Stone Mill", "石坊"), "磨面的地方。", ("place",), (("in", "云州"),))
+MILL = Entity(
+    "m", "石橋磨坊", ("Stone Mill", "石坊"), "磨面的地方。", ("place",), (("in", "云州"),)
+)
 TOWN = Entity("t", "云州", ("Yunzhou",), popularity=2.5)
 OTHER_TOWN = Entity("u", "雲州", (), "Another one.", popularity=0.5)
 
@@ -323,9 +325,9 @@ def test_what_cannot_be_added(kb: KnowledgeBase, entity: Entity, why: str) -> No
 
 
 def test_what_is_not_there_cannot_be_changed(kb: KnowledgeBase) -> None:
-    with pytest.raises(DataError, match="^there is no entity 'x'; add it$"):
+    with pytest.raises(DataError, match=r"^there is no entity 'x'; add it$"):
         kb.replace(Entity("x", "y"))
-    with pytest.raises(DataError, match="^there is no entity 'x'; nothing was removed$"):
+    with pytest.raises(DataError, match=r"^there is no entity 'x'; nothing was removed$"):
         kb.remove_all(["m", "x"])
     assert len(kb) == 3
 

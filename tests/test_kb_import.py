@@ -265,7 +265,7 @@ def test_what_is_exported_comes_in_again(entities: list[Entity]) -> None:
         assert read(file) == entities
 
 
-# -- stopped midway ---------------------------------------------------------------------------------
+# -- stopped midway ----------------------------------------------------------------------
 
 _SLOWLY = """
 import os, sys

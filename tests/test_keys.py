@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from nasty import texts
 from quern.text.grams import counterparts, grams_of_names
-from quern.text.hashing import hashes
+from quern.text.hashing import PrefixHashes
 from quern.text.keys import INSIDE, key_of, keyed, keys_of
 from quern.text.script import simplified
-from quern.text.windows import WIDTH, hashes_of_names, short_stretches
+from quern.text.windows import WIDTH, Windows, hashes_of_names
 
 SAME = [
     ("台灣大學", "台湾大学"),
@@ -79,7 +79,7 @@ def test_together_as_alone(several: list[str]) -> None:
 def test_every_stretch_is_the_key_of_its_slice(text: str) -> None:
     written = keyed([text])
     stream = written.codes.tobytes().decode("utf-32-le")
-    stretches = short_stretches(written)
+    stretches = Windows(written).short(0, len(written.firsts))
     for first, last in zip(stretches.first.tolist(), stretches.last.tolist(), strict=True):
         start, end = written.starts[first], written.ends[last]
         assert INSIDE not in (start, end)
@@ -100,7 +100,7 @@ def test_pieces_stand_in_their_own_text(several: list[str]) -> None:
 def test_hashes_tell_strings_apart_wherever_they_stand(one: str, other: str) -> None:
     codes = np.array([ord(c) for c in one + other + one], dtype=np.uint32)
     borders = np.cumsum([0, len(one), len(other), len(one)])
-    first, middle, last = hashes(codes, borders[:-1], borders[1:]).tolist()
+    first, middle, last = PrefixHashes(codes)(borders[:-1], borders[1:]).tolist()
     assert first == last
     assert (first == middle) == (one == other)
 

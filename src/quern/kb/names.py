@@ -20,9 +20,11 @@ from quern.kb.hashset import HashSet
 from quern.kb.store import Store
 from quern.records import NameMatch
 from quern.text.keys import Keyed, keyed
-from quern.text.windows import beginnings, hashes_of_names, long_stretches, short_stretches
+from quern.text.windows import Windows, hashes_of_names
 
-_AT_ONCE = 20_000  # characters looked through together: arrays that the processor keeps near
+_AT_ONCE = 20_000  # characters, or pieces, looked through together: arrays that stay near
+
+_NONE: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
 
 class _Known(NamedTuple):
@@ -126,16 +128,18 @@ class Names:
 
     def _stretches(self, written: Keyed) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First and last piece of every name."""
-        short = short_stretches(written)
-        found = self._hashes.holds(short.hashes)
-        firsts, lasts = [short.first[found]], [short.last[found]]
-        at, begin = beginnings(written)
-        at = at[self._hashes.holds(begin)]
-        if len(at):
-            long = long_stretches(written, at, self._longest)
-            found = self._hashes.holds(long.hashes)
-            firsts.append(long.first[found])
-            lasts.append(long.last[found])
+        windows, count = Windows(written), len(written.firsts)
+        firsts, lasts = [_NONE], [_NONE]
+        for start in range(0, count, _AT_ONCE):
+            stop = min(count, start + _AT_ONCE)
+            lots = [windows.short(start, stop)]
+            begin, hashes = windows.beginnings(start, stop)
+            begin = begin[self._hashes.holds(hashes)]
+            lots += [windows.long(begin, self._longest)] if len(begin) else []
+            for lot in lots:
+                found = self._hashes.holds(lot.hashes)
+                firsts.append(lot.first[found])
+                lasts.append(lot.last[found])
         return np.concatenate(firsts), np.concatenate(lasts)
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quern.text.hashing import hashes
+from quern.text.hashing import PrefixHashes
 from quern.text.keys import HAN, MARK, WORD, Keyed
 
 Grams = NDArray[np.int64]
@@ -111,5 +111,5 @@ def _forms(
     names, first = np.unique(of, return_index=True)
     last = np.append(first[1:], len(of))
     fit = (last - first >= least) & (last - first <= most)
-    hashed = (hashes(codes, first[fit], last[fit]) >> np.uint64(1)) | np.uint64(2)
+    hashed = (PrefixHashes(codes)(first[fit], last[fit]) >> np.uint64(1)) | np.uint64(2)
     return -((hashed & ~np.uint64(1)) | kind).astype(np.int64), names[fit]

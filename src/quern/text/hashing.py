@@ -7,7 +7,7 @@ sums, shifted to the front; the base is odd, and so has an inverse.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,18 @@ _BITS = 64
 _CHARACTERS = 0x110000
 
 
-def hashes(codes: NDArray[np.uint32], firsts: Places, lasts: Places) -> Hashes:
-    """Hashes of ``codes[first:last]`` for many ``first`` and ``last`` of any one shape."""
-    powers, inverses = _powers(1 << max(10, len(codes).bit_length()))
-    sums = np.zeros(len(codes) + 1, dtype=np.uint64)
-    np.cumsum(_numbers()[codes] * powers[: len(codes)], out=sums[1:])
-    return _mixed((sums[lasts] - sums[firsts]) * inverses[firsts])
+class PrefixHashes:
+    """Gives the hash of any part of a string."""
+
+    def __init__(self, codes: NDArray[np.uint32]) -> None:
+        """Take the code points of the string."""
+        powers, self._inverses = _powers(1 << max(10, len(codes).bit_length()))
+        self._sums = np.zeros(len(codes) + 1, dtype=np.uint64)
+        np.cumsum(_numbers()[codes] * powers[: len(codes)], out=self._sums[1:])
+
+    def __call__(self, firsts: Places, lasts: Places) -> Hashes:
+        """Hashes of ``codes[first:last]`` for many ``first`` and ``last`` of any one shape."""
+        return _mixed((self._sums[lasts] - self._sums[firsts]) * self._inverses[firsts])
 
 
 def _mixed(values: Hashes) -> Hashes:
@@ -41,7 +47,7 @@ def _numbers() -> Hashes:
     return _mixed(np.arange(1, _CHARACTERS + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
 
 
-@cache
+@lru_cache(maxsize=4)  # of few sizes, so that a huge text leaves nothing huge behind for long
 def _powers(count: int) -> tuple[Hashes, Hashes]:
     bases = (_BASE, pow(_BASE, -1, 1 << _BITS))
     powers = []

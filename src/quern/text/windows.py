@@ -1,4 +1,4 @@
-"""Every stretch of pieces of a text up to a width, as hashes, to be looked up all at once."""
+"""Stretches of neighbouring pieces of texts, as hashes, to be looked up all at once."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quern.text.hashing import Hashes, hashes
+from quern.text.hashing import Hashes, PrefixHashes
 from quern.text.keys import INSIDE, Keyed
 
-WIDTH = (
-    8  # pieces of a name that are looked for everywhere; longer ones only behind their beginning
-)
-_BEGINNING = np.uint64(0x5851F42D4C957F2D)  # tells one from a short name
+WIDTH = 8  # pieces up to which names are looked for everywhere; longer ones where they begin
+_BEGINNING = np.uint64(0x5851F42D4C957F2D)  # tells the beginning of a long name from a short name
+
+Pieces = NDArray[np.int64]
 
 
 class Stretches(NamedTuple):
@@ -25,48 +25,54 @@ class Stretches(NamedTuple):
         hashes: (n,), of their keys.
     """
 
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
+    first: Pieces
+    last: Pieces
     hashes: Hashes
 
 
-def short_stretches(keyed: Keyed) -> Stretches:
-    """All stretches of up to ``WIDTH`` pieces that can be cut out of their text."""
-    count = len(keyed.firsts)
-    first = np.repeat(np.flatnonzero(keyed.starts != INSIDE), WIDTH)
-    last = first + np.tile(np.arange(WIDTH), len(first) // WIDTH)
-    return _stretches(keyed, first[last < count], last[last < count])
+class Windows:
+    """The stretches of texts that can be cut out of them."""
 
+    def __init__(self, keyed: Keyed) -> None:
+        """Look at texts as keys are written."""
+        self._keyed = keyed
+        self._hashes = PrefixHashes(keyed.codes)
+        self._whole = keyed.starts != INSIDE  # pieces that a stretch may begin with
 
-def long_stretches(keyed: Keyed, beginnings: NDArray[np.int64], longest: int) -> Stretches:
-    """All stretches of more than ``WIDTH`` and up to ``longest`` pieces from some on."""
-    more = np.arange(WIDTH, longest)
-    first = np.repeat(beginnings, len(more))
-    last = first + np.tile(more, len(beginnings))
-    inside = last < len(keyed.firsts)
-    return _stretches(keyed, first[inside], last[inside])
+    def short(self, start: int, stop: int) -> Stretches:
+        """Those of up to ``WIDTH`` pieces that begin with a piece from ``start`` up to ``stop``."""
+        begin = start + np.flatnonzero(self._whole[start:stop])
+        first = np.repeat(begin, WIDTH)
+        return self._stretches(first, first + np.tile(np.arange(WIDTH), len(begin)))
 
+    def long(self, begin: Pieces, longest: int) -> Stretches:
+        """Those of more than ``WIDTH`` and up to ``longest`` pieces that begin with some."""
+        more = np.arange(WIDTH, longest)
+        first = np.repeat(begin, len(more))
+        return self._stretches(first, first + np.tile(more, len(begin)))
 
-def _stretches(keyed: Keyed, first: NDArray[np.int64], last: NDArray[np.int64]) -> Stretches:
-    whole = keyed.ends[last] != INSIDE
-    first, last = first[whole], last[whole]
-    return Stretches(first, last, hashes(keyed.codes, keyed.firsts[first], keyed.lasts[last]))
+    def beginnings(self, start: int, stop: int) -> tuple[Pieces, Hashes]:
+        """Pieces that a long name may begin with, and the hash of what it would begin with."""
+        keyed = self._keyed
+        stop = max(start, min(stop, len(keyed.firsts) - WIDTH + 1))
+        begin = start + np.flatnonzero(self._whole[start:stop])
+        hashes = self._hashes(keyed.firsts[begin], keyed.lasts[begin + WIDTH - 1])
+        return begin, hashes ^ _BEGINNING
 
-
-def beginnings(keyed: Keyed) -> tuple[NDArray[np.int64], Hashes]:
-    """Pieces that ``WIDTH`` pieces or more begin with, and the hash of these as a beginning."""
-    first = np.arange(max(0, len(keyed.firsts) - WIDTH + 1))
-    first = first[keyed.starts[first] != INSIDE]
-    last = first + WIDTH - 1
-    return first, hashes(keyed.codes, keyed.firsts[first], keyed.lasts[last]) ^ _BEGINNING
+    def _stretches(self, first: Pieces, last: Pieces) -> Stretches:
+        keyed = self._keyed
+        inside = last < len(keyed.firsts)
+        inside[inside] = keyed.ends[last[inside]] != INSIDE
+        first, last = first[inside], last[inside]
+        return Stretches(first, last, self._hashes(keyed.firsts[first], keyed.lasts[last]))
 
 
 def hashes_of_each(keyed: Keyed) -> tuple[NDArray[np.int64], Hashes]:
     """The names that can stand in a text, by their numbers, and the hash of each."""
     first, stop = keyed.pieces[:-1], keyed.pieces[1:]
     full = np.flatnonzero(stop > first)
-    whole = hashes(keyed.codes, keyed.firsts[first[full]], keyed.lasts[stop[full] - 1])
-    return full, whole
+    hashes = PrefixHashes(keyed.codes)
+    return full, hashes(keyed.firsts[first[full]], keyed.lasts[stop[full] - 1])
 
 
 def hashes_of_names(keyed: Keyed) -> tuple[Hashes, int]:
@@ -78,6 +84,7 @@ def hashes_of_names(keyed: Keyed) -> tuple[Hashes, int]:
     _, whole = hashes_of_each(keyed)
     counts = np.diff(keyed.pieces)
     begin = keyed.pieces[:-1][counts > WIDTH]
-    starts = hashes(keyed.codes, keyed.firsts[begin], keyed.lasts[begin + WIDTH - 1])
+    hashes = PrefixHashes(keyed.codes)
+    starts = hashes(keyed.firsts[begin], keyed.lasts[begin + WIDTH - 1])
     both = np.unique(np.concatenate([whole, starts ^ _BEGINNING]))
     return both, int(counts.max(initial=0))
