@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint64]
 
 _BITS_EACH = 16  # of the filter, for each hash: one in sixteen strangers passes it
+_CHUNK = 1_000_000  # hashes put into the filter at a time
 
 
 class HashSet:
@@ -23,9 +24,13 @@ class HashSet:
         """Take distinct hashes in ascending order."""
         self.hashes = hashes
         self._shift = np.uint64(64 - max(10, (_BITS_EACH * len(hashes)).bit_length()))
-        bits = np.zeros(1 << (64 - int(self._shift)), dtype=np.bool_)
-        bits[(hashes >> self._shift).astype(np.int64)] = True
-        self._filter = np.packbits(bits, bitorder="little")
+        self._filter = np.zeros(1 << (61 - int(self._shift)), dtype=np.uint8)
+        for at in range(0, len(hashes), _CHUNK):
+            lead = hashes[at : at + _CHUNK] >> self._shift
+            place = (lead >> np.uint64(3)).astype(np.int64)  # ascending, as the hashes are
+            first = np.flatnonzero(np.append(True, place[1:] != place[:-1]))
+            bits = np.left_shift(1, lead & np.uint64(7)).astype(np.uint8)
+            self._filter[place[first]] |= np.bitwise_or.reduceat(bits, first)
         self._changed: dict[int, bool] = {}
         self._changes: tuple[Hashes, NDArray[np.bool_]] = _arrays({})
 

@@ -119,7 +119,7 @@ def renew(store: Store, *, anew: bool = False) -> None:
 def _write_segment(store: Store, lot: list[tuple[int, str]]) -> tuple[Hashes, int]:
     """Save the n-grams of a lot of names; their hashes, and the longest one's pieces."""
     first = lot[0][0]
-    numbers = np.array([number for number, _ in lot], dtype=np.int64) - first
+    numbers = np.array([number - first for number, _ in lot], dtype=np.uint32)
     hashes, grams, names, longest = [], [], [], 0
     for at in range(0, len(lot), _CHUNK):
         written = keyed([key for _, key in lot[at : at + _CHUNK]])
@@ -129,15 +129,19 @@ def _write_segment(store: Store, lot: list[tuple[int, str]]) -> tuple[Hashes, in
         of_names = grams_of_names(written)
         grams.append(of_names.grams)
         names.append(numbers[at : at + _CHUNK][of_names.names])
-    save_segment(store, first, np.concatenate(grams), np.concatenate(names))
+    # Twice as much memory would be taken if the parts were kept.
+    joined_grams, joined_names = np.concatenate(grams), np.concatenate(names)
+    grams.clear()
+    names.clear()
+    save_segment(store, first, joined_grams, joined_names)
     return np.concatenate(hashes), longest
 
 
 def save_segment(
-    store: Store, first: int, grams: NDArray[np.int64], names: NDArray[np.int64]
+    store: Store, first: int, grams: NDArray[np.int64], names: NDArray[np.uint32]
 ) -> None:
     """Write postings, as lists of names (from ``first`` on, which counts 0) by their n-gram."""
-    sizes = np.bincount(names[grams > 0], minlength=int(names.max(initial=-1)) + 1)
+    sizes = np.bincount(names[grams > 0], minlength=int(names.max(initial=0)) + 1)
     order = np.argsort(grams, kind="stable")
     grams, names = grams[order], names[order]
     bounds = np.flatnonzero(np.append(True, grams[1:] != grams[:-1]))[: len(grams)]
@@ -150,7 +154,8 @@ def save_segment(
             np.append(bounds, len(grams)).astype("<u4").tobytes(),
         ),
     )
-    store.run_many("INSERT INTO postings VALUES (?, ?, ?)", _parts(first, names.astype("<u4")))
+    rows = _parts(first, names.astype("<u4", copy=False))
+    store.run_many("INSERT INTO postings VALUES (?, ?, ?)", rows)
 
 
 def _parts(first: int, names: NDArray[np.uint32]) -> Iterator[tuple[int, int, bytes]]:
