@@ -29,6 +29,7 @@ BENCHMARKS = {
     "training_speed": Entry("examples per second, and 2,000 lines to a usable model", True),
     "cooccurrence": Entry("recall, and false positives where names only stand together", True),
     "knowledge_base": Entry("import, size, look-ups and edits of knowledge bases", False),
+    "name_lookup": Entry("names found in texts by hashes, beside an automaton", False),
     "triples_accuracy": Entry("F1 on public sets, trained here or given (hours)", False),
     "triples_ablation": Entry("what each part of training brings on duie (hours)", False),
     "memory": Entry("memory of every verb over 1 GB of raw text (hours)", False),

@@ -62,7 +62,7 @@ def run(case: str, options: Options) -> Outcome:
         texts = [entity.description for entity in entities if entity.description][:_TEXTS]
     else:
         entities = synthetic(_SIZES[case], options.seed, aliases=case not in _ONE_NAME)
-        texts = _synthetic_texts(options.seed)
+        texts = synthetic_texts(options.seed)
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         file, path = Path(folder) / "base.jsonl", Path(folder) / "base.kb"
@@ -229,7 +229,8 @@ def _english_names(rng: np.random.Generator, count: int) -> list[str]:
     return names
 
 
-def _synthetic_texts(seed: int) -> list[str]:
+def synthetic_texts(seed: int) -> list[str]:
+    """Sixty characters each, drawn as those of the names."""
     rng = np.random.default_rng(seed + 1)
     return [_han(rng, 60) for _ in range(_TEXTS)]
 

@@ -40,6 +40,11 @@ class HashSet:
             self._changed |= present
             self._changes = _arrays(self._changed)
 
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes, without the overlay."""
+        return self.hashes.nbytes + self._filter.nbytes
+
     def __len__(self) -> int:
         """Number of hashes, those in the overlay included."""
         return len(self.merged())

@@ -1,9 +1,8 @@
 """The names of a knowledge base, found in texts.
 
-Not by an automaton: one of ten million names takes 1.3 GB and two minutes to load. Instead every
-stretch of up to eight pieces of a text is hashed, all at once, and looked up in a sorted array;
-where it is the beginning of a longer name, longer stretches are, too. That array takes eight bytes
-a name, is there at once, and is asked several times as fast (``benchmarks/knowledge_base.py``).
+Not by an automaton, which takes long to load and much memory (``benchmarks/name_lookup.py``).
+Instead every stretch of up to eight pieces of a text is hashed, all at once, and looked up in a
+sorted array of eight bytes a name; where one begins a longer name, longer stretches are, too.
 Hashes have 64 bits: among ten million names one stretch in 10¹² is taken for a name that it is not.
 """
 
@@ -106,7 +105,7 @@ class Names:
     def _find(self, texts: Sequence[str], every: bool) -> Iterator[list[NameMatch]]:
         self.refresh()
         written = keyed(texts)
-        first, last = self._stretches(written)
+        first, last = stretches(written, self._hashes, self._longest)
         order = np.lexsort((last, first))
         first, last = first[order], last[order]
         borders = np.searchsorted(first, written.pieces).tolist()
@@ -126,21 +125,30 @@ class Names:
                 for _, _, start, end, here, there in chosen
             ]
 
-    def _stretches(self, written: Keyed) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First and last piece of every name."""
-        windows, count = Windows(written), len(written.firsts)
-        firsts, lasts = [_NONE], [_NONE]
-        for start in range(0, count, _AT_ONCE):
-            stop = min(count, start + _AT_ONCE)
-            lots = [windows.short(start, stop)]
-            begin, hashes = windows.beginnings(start, stop)
-            begin = begin[self._hashes.holds(hashes)]
-            lots += [windows.long(begin, self._longest)] if len(begin) else []
-            for lot in lots:
-                found = self._hashes.holds(lot.hashes)
-                firsts.append(lot.first[found])
-                lasts.append(lot.last[found])
-        return np.concatenate(firsts), np.concatenate(lasts)
+
+def stretches(
+    written: Keyed, hashes: HashSet, longest: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last piece of every stretch that is a name.
+
+    Args:
+        written: texts.
+        hashes: of all names (see ``hashes_of_names``).
+        longest: pieces of the longest name.
+    """
+    windows, count = Windows(written), len(written.firsts)
+    firsts, lasts = [_NONE], [_NONE]
+    for start in range(0, count, _AT_ONCE):
+        stop = min(count, start + _AT_ONCE)
+        lots = [windows.short(start, stop)]
+        begin, leading = windows.beginnings(start, stop)
+        begin = begin[hashes.holds(leading)]
+        lots += [windows.long(begin, longest)] if len(begin) else []
+        for lot in lots:
+            found = hashes.holds(lot.hashes)
+            firsts.append(lot.first[found])
+            lasts.append(lot.last[found])
+    return np.concatenate(firsts), np.concatenate(lasts)
 
 
 _Spot = tuple[int, int, int, int, int, int]  # pieces, place in the text, place in the stream
