@@ -20,6 +20,7 @@ from safetensors.numpy import load
 from corpus import corpus
 from nasty import texts
 from quern.errors import DataError, FolderError, TrainingError
+from quern.folder import About
 from quern.records import TripleExample
 from quern.text import PAD, UNKNOWN, CodecRules, TextCodec, Vocabulary
 from quern.train import raw
@@ -38,6 +39,7 @@ PLAN = PretrainingPlan(
         epochs=12, fine_epochs=0, batch_size=32, rate=2e-2, precision="fp32", threads=1
     ),
     rules=CodecRules(min_count=2, buckets=512),
+    about=About(data_name="made up"),
 )
 
 
@@ -324,11 +326,28 @@ def test_another_shape_is_refused_with_the_way_out(encoder: Path) -> None:
 
 
 def test_a_trained_model_can_be_started_from_too(encoder: Path, tmp_path: Path) -> None:
-    fit(corpus(50), tmp_path / "model", corpus(10, 1), TRIPLES, start=Start(encoder))
-    started = Fit(corpus(50), corpus(10, 1), TRIPLES, start=Start(tmp_path / "model"))
-    weights = load((tmp_path / "model" / "weights.safetensors").read_bytes())
+    named = msgspec.structs.replace(TRIPLES, about=About(data_name="a corpus"))
+    model = tmp_path / "model"
+    fit(corpus(50), model, corpus(10, 1), named, start=Start(encoder))
+    started = Fit(corpus(50), corpus(10, 1), TRIPLES, start=Start(model))
+    weights = load((model / "weights.safetensors").read_bytes())
     for name, parameter in started.training.net.encoder.named_parameters():
         assert np.array_equal(parameter.detach().numpy(), weights[f"net.encoder.{name}"])
+
+
+def test_a_card_says_on_what_the_weights_were_trained_before(encoder: Path, tmp_path: Path) -> None:
+    named = msgspec.structs.replace(TRIPLES, about=About(data_name="a corpus"))
+    fit(corpus(50), tmp_path / "1", corpus(10, 1), named, start=Start(encoder))
+    fit(corpus(50), tmp_path / "2", corpus(10, 1), TRIPLES, start=Start(tmp_path / "1"))
+    of_encoder, of_model = (Pretrained(path).identity for path in (encoder, tmp_path / "1"))
+    said = [(tmp_path / number / "README.md").read_text("utf-8") for number in "12"]
+    for page, data, weights in zip(
+        said, ("made up", "made up; a corpus"), (of_encoder, of_model), strict=True
+    ):
+        assert (
+            f"Started from weights that were trained on: {data} (SHA-256 of the weights: "
+            f"`{weights}`)."
+        ) in page
 
 
 def test_an_encoder_does_not_read_and_what_has_no_weights_is_no_start(encoder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from quern.folder import ModelFolder, Taught
+from quern.folder import Manifest, ModelFolder, Started, Taught
 from quern.text import CodecRules
 
 _UNSTATED = "not stated"
@@ -35,8 +35,19 @@ def _head(folder: ModelFolder, name: str) -> list[str]:
         f"Trained on: {about.data_name or _UNSTATED} "
         f"(SHA-256 of the training file: `{manifest.data or 'not a file'}`).",
         "",
+        *_started(manifest.started),
         *_taught(manifest.taught),
         f"Licence of the data: {about.licence or _UNSTATED}.",
+        "",
+    ]
+
+
+def _started(started: Started | None) -> list[str]:
+    if started is None:
+        return []
+    return [
+        f"Started from weights that were trained on: {started.data_name or _UNSTATED} "
+        f"(SHA-256 of the weights: `{started.weights}`).",
         "",
     ]
 
@@ -97,7 +108,7 @@ def _triples(folder: ModelFolder, name: str) -> list[str]:
         about.limits or "Trained on one kind of text; expect less on any other.",
         *_known(folder),
         *_reading(folder),
-        "Two facts whose ends nest within each other under one predicate can be confused.",
+        *_nested(manifest),
         "",
         "## Use",
         "",
@@ -165,6 +176,12 @@ def _reading(folder: ModelFolder) -> list[str]:
         f"A union of {manifest.families} models, which lie in it with cards of their own. What one "
         "of them gives is given; a fact of several has the highest of their scores."
     ]
+
+
+def _nested(manifest: Manifest) -> list[str]:
+    if manifest.families > 1 or "span" in manifest.thresholds:
+        return []
+    return ["Two facts whose ends nest within each other under one predicate can be confused."]
 
 
 def _words(folder: ModelFolder) -> list[str]:

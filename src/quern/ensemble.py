@@ -63,6 +63,7 @@ def write_ensemble(
             quern=__version__,
             precision=_common([f.manifest.precision for f in folders]) or "mixed",
             data=_common([f.manifest.data for f in folders]),
+            started=_common([f.manifest.started for f in folders]),
             taught=_common([f.manifest.taught for f in folders]),
             vectors=_common([f.manifest.vectors for f in folders]),
         )

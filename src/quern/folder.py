@@ -60,6 +60,18 @@ class Taught(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     raw: int
 
 
+class Started(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a network started from.
+
+    Attributes:
+        weights: SHA-256 of the weights of an encoder, or of another model.
+        data_name: the data that these had been trained on, as their maker names it.
+    """
+
+    weights: str
+    data_name: str
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What ``quern.json`` says of a model.
 
@@ -80,6 +92,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         codec: fingerprint of the codec that all graphs were trained with.
         data: SHA-256 of the training file's bytes, None where it was not a file.
         vectors: SHA-256 of the word vectors that the model reads, None where it reads none.
+        started: from what, None where from nothing.
         taught: by what model, None where labels alone were learned from.
         precision: "fp32" or "int8".
         quern: version that wrote the folder.
@@ -101,6 +114,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     families: int = 1
     priors: str | None = None
     vectors: str | None = None
+    started: Started | None = None
     taught: Taught | None = None
     about: About = About()
 

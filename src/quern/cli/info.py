@@ -68,6 +68,8 @@ def _facts(name: str, folder: ModelFolder) -> dict[str, Any]:
         "codec": manifest.codec,
         "data": manifest.data,
         "vectors": manifest.vectors,
+        "started": msgspec.to_builtins(manifest.started),
+        "taught": msgspec.to_builtins(manifest.taught),
         "about": msgspec.to_builtins(manifest.about),
         "scores": scores,
         "quern": manifest.quern,

@@ -55,6 +55,7 @@ class Pretrained:
         codec: the one it was trained with.
         settings: of its network.
         identity: what tells it from any other.
+        data_name: of all data that it was trained on, as its makers name it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,6 +86,14 @@ class Pretrained:
             if name.startswith(prefix)
         }
         self.identity = folder.fingerprint(content)
+        before = opened.manifest.started
+        names = [before.data_name if before else "", opened.manifest.about.data_name]
+        self.data_name = "; ".join(filter(None, names))
+
+    @property
+    def started(self) -> folder.Started:
+        """What a manifest says of a network that starts from here."""
+        return folder.Started(weights=self.identity, data_name=self.data_name)
 
     def codec_for(
         self, texts: Iterable[str], rules: CodecRules, words: Iterable[str] = ()

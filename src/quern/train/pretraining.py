@@ -80,6 +80,7 @@ class Pretraining:
         parts = max(1, len(self.corpus.units) // _PART)
         self.items = MaskedItems(self.corpus, self.codec, parts, plan.schedule.seed)
         self.net = MaskedNet(plan.settings, self.codec)
+        self._started = None if init is None else init.started
         if init is not None:
             init.start(self.net.encoder, plan.settings, self.codec)
         self.trainer = Trainer(self.net, self.items, plan.schedule)
@@ -119,6 +120,7 @@ class Pretraining:
             "settings": msgspec.to_builtins(self.plan.settings),
             "data": data_hash(*self._files),
             "quern": __version__,
+            "started": self._started,
             "about": self.plan.about,
         }
         metrics = {

@@ -104,7 +104,7 @@ class TripleTraining:
         payload = None if self.priors is None else self.priors.payload()
         self.known = None if payload is None else folder.fingerprint(payload)
         self.net = TripleNet(plan.settings, self.codec, len(self.labels), len(self.items.types))
-        self._vectors = vectors
+        self._vectors, self._init = vectors, init
         if vectors is not None:
             self.net.encoder.embedding.read_words(torch.from_numpy(vectors.table()))
         if init is not None:
@@ -179,6 +179,7 @@ class TripleTraining:
             priors=self.known,
             data=data,
             vectors=None if self._vectors is None else self._vectors.identity,
+            started=None if self._init is None else self._init.started,
             taught=taught,
             precision="fp32",
             quern=__version__,
