@@ -109,6 +109,16 @@ def test_a_name_of_nothing_but_marks_is_found_by_itself(kb: KnowledgeBase) -> No
     assert kb.names.find("?!") == []
 
 
+@pytest.mark.parametrize("odd", ["\ud800", "\x00", "?\x00", "\x00\udc80 ", "", " "])
+def test_what_no_file_holds_may_be_asked_for(kb: KnowledgeBase, odd: str) -> None:
+    kb.add(Entity("q", "?"))
+    assert [c.id for c in kb.candidates(odd)] == (["q"] if "?" in odd else [])
+    assert kb.get(odd) is None
+    assert kb.names.find(odd) == []
+    with pytest.raises(DataError, match="there is no entity"):
+        kb.remove(odd)
+
+
 def test_stats(kb: KnowledgeBase) -> None:
     stats = msgspec.structs.asdict(kb.stats())
     assert stats.pop("bytes") > 0
@@ -310,6 +320,7 @@ BAD = [
     ),
     (Entity("NIL", "x"), "the id 'NIL' stands for what is in no knowledge base; choose another"),
     (Entity("a", " "), "entity 'a' has a blank name; leave it out"),
+    (Entity("a", "x", ("\x00 \x1f",)), "entity 'a' has a blank name; leave it out"),
     (Entity("a", "x", popularity=-1.0), "entity 'a' has popularity -1.0; 0 is the least"),
     (Entity("a", "\ud800"), "entity 'a' holds half a character, which no file can hold"),
     (Entity("m", "x"), "entity 'm' is there already; replace it, or remove it"),

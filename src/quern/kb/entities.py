@@ -15,6 +15,7 @@ from quern.text.keys import keys_of
 NIL = "NIL"  # the id of what is not in a knowledge base
 COLUMNS = "id, name, aliases, description, types, facts, popularity"
 
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _STRINGS = msgspec.json.Decoder(tuple[str, ...])
 _FACTS = msgspec.json.Decoder(tuple[tuple[str, str], ...])
@@ -37,7 +38,7 @@ def check(entity: Entity) -> None:
     if entity.id == NIL:
         raise ValueError(f"the id '{NIL}' stands for what is in no knowledge base; choose another")
     for name in entity.names:
-        if not name.strip():
+        if _BLANK.fullmatch(name):
             raise ValueError(f"entity '{entity.id}' has a blank name; leave it out")
     if entity.popularity is not None and not (
         math.isfinite(entity.popularity) and entity.popularity >= 0

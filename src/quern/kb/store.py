@@ -64,7 +64,10 @@ class Store:
             StoreError: the file cannot be read.
         """
         with self._lock, self._named():
-            return self._connection.execute(query, given).fetchall()
+            try:
+                return self._connection.execute(query, given).fetchall()
+            except UnicodeEncodeError:
+                return []  # asked for half a character, which no row holds
 
     def stream(self, query: str, given: Sequence[Any] = (), size: int = 10_000) -> Iterator[Any]:
         """Rows that a query gives, lot by lot.

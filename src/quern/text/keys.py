@@ -10,6 +10,7 @@ millions of names.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from itertools import accumulate
@@ -22,7 +23,7 @@ from quern.text.normalise import normalise
 from quern.text.script import simplified
 from quern.text.units import is_combining, is_han
 
-RULES = 1  # raise whenever the same name would get another key
+RULES = 2  # raise whenever the same name would get another key
 BREAK = "|"  # in a key: punctuation parts what is before it from what is behind
 INSIDE = -1  # border of a piece that is only a part of one of the caller's characters
 
@@ -33,6 +34,8 @@ _ABBREVIATED = 3  # characters of a word up to which a full stop behind it ends 
 _SYMBOLS = frozenset("#&%@*")  # punctuation that tells names apart: C and C#
 _SOFT_MARKS = frozenset("'’‘`´·•・‧∙⋅")  # left out wherever they stand
 _WORD_MARKS = frozenset(",/")  # left out between words; they part Han characters
+_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))  # of glyphs
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # that queries and files cannot hold
 _HARD_MARKS = frozenset("|~—―\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 
 # What a character is. The marks come last, in the order of how firmly they part.
@@ -88,10 +91,15 @@ def key_of(name: str) -> str:
 def keys_of(names: Sequence[str]) -> list[str]:
     """The key of each name.
 
-    One that holds nothing but punctuation, and so is found in no text, is its own key, folded.
+    One that holds nothing but punctuation, and so is found in no text, is its own key, folded,
+    control codes left out.
     """
     keys = keyed(names).keys()
-    return [key or normalise(name.strip())[0] for key, name in zip(keys, names, strict=True)]
+    return [key or _of_marks(name) for key, name in zip(keys, names, strict=True)]
+
+
+def _of_marks(name: str) -> str:
+    return _CONTROLS.sub("", normalise(name)[0]).strip()
 
 
 def keyed(texts: Sequence[str]) -> Keyed:
@@ -232,7 +240,7 @@ def _kind_of_mark(char: str) -> int:
         return _SPACE
     kind = unicodedata.category(char)
     # Dashes that join, connectors, and what cannot be seen.
-    if kind in ("Pd", "Pc", "Cf", "Sk"):
+    if kind in ("Pd", "Pc", "Cf", "Sk") or char in _SELECTORS:
         return _SOFT
     if char in _SYMBOLS or kind in ("Sm", "Sc", "So") or kind[0] in "LNM":
         return _SYMBOL
