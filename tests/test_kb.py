@@ -323,8 +323,16 @@ BAD = [
     (Entity("a", "x", ("\x00 \x1f",)), "entity 'a' has a blank name; leave it out"),
     (Entity("a", "x", popularity=-1.0), "entity 'a' has popularity -1.0; 0 is the least"),
     (Entity("a", "\ud800"), "entity 'a' holds half a character, which no file can hold"),
+    (Entity("a", "x", aliases="bc"), "entity 'a' cannot be kept: Expected `array`, got `str` - at "
+     "`$.aliases`; give strings, tuples of them, and a number for the popularity"),
+    (Entity("a", "x", facts=(("b",),)), "entity 'a' cannot be kept: Expected `array` of length 2 - "
+     "at `$.facts[0]`; give strings, tuples of them, and a number for the popularity"),
+    (Entity(5, "x"), "entity 5 cannot be kept: Expected `str`, got `int` - at `$.id`; give "
+     "strings, tuples of them, and a number for the popularity"),
+    (Entity("a\u2028b", "x"),
+     "the id 'a\\u2028b' is blank, has blanks at an end or a control code"),
     (Entity("m", "x"), "entity 'm' is there already; replace it, or remove it"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("entity", "why"), BAD, ids=lambda value: str(value)[:20])
@@ -333,6 +341,12 @@ def test_what_cannot_be_added(kb: KnowledgeBase, entity: Entity, why: str) -> No
         kb.add(entity)
     assert str(caught.value) == why
     assert len(kb) == 3
+
+
+@pytest.mark.parametrize("id_", ["a b", "a\xa0b", "a\u200cb", "𱍐", 'a"b', "x" * 5_000])
+def test_ids_of_any_script(kb: KnowledgeBase, id_: str) -> None:
+    kb.add(Entity(id_, "x"))
+    assert [candidate.id for candidate in kb.candidates("x")] == [id_]
 
 
 def test_what_is_not_there_cannot_be_changed(kb: KnowledgeBase) -> None:

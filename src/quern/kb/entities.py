@@ -16,7 +16,8 @@ NIL = "NIL"  # the id of what is not in a knowledge base
 COLUMNS = "id, name, aliases, description, types, facts, popularity"
 
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]*")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_ENTITY = msgspec.json.Decoder(Entity)
 _STRINGS = msgspec.json.Decoder(tuple[str, ...])
 _FACTS = msgspec.json.Decoder(tuple[tuple[str, str], ...])
 _encode = msgspec.json.Encoder().encode
@@ -28,7 +29,8 @@ def check(entity: Entity) -> None:
     Raises:
         ValueError: with what is wrong and what to do.
     """
-    if not entity.id or entity.id != entity.id.strip() or not entity.id.isprintable():
+    _check_types(entity)
+    if not entity.id or entity.id != entity.id.strip() or _CONTROL.search(entity.id):
         raise ValueError(f"the id {entity.id!r} is blank, has blanks at an end or a control code")
     if "|" in entity.id:
         raise ValueError(
@@ -44,10 +46,21 @@ def check(entity: Entity) -> None:
         math.isfinite(entity.popularity) and entity.popularity >= 0
     ):
         raise ValueError(f"entity '{entity.id}' has popularity {entity.popularity}; 0 is the least")
-    parts = [entity.id, *entity.names, entity.description, *entity.types]
-    parts += [part for fact in entity.facts for part in fact]
-    if _SURROGATE.search("\n".join(parts)):
-        raise ValueError(f"entity '{entity.id}' holds half a character, which no file can hold")
+
+
+def _check_types(entity: Entity) -> None:
+    """Refuse what could be written and not be read again."""
+    try:
+        _ENTITY.decode(_encode(entity))
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"entity {entity.id!r} holds half a character, which no file can hold"
+        ) from error
+    except (msgspec.ValidationError, TypeError) as error:
+        raise ValueError(
+            f"entity {entity.id!r} cannot be kept: {error}; give strings, tuples of them, "
+            "and a number for the popularity"
+        ) from error
 
 
 def row_of(entity: Entity) -> tuple[Any, ...]:
