@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import quern
 from nasty import texts
-from quern.errors import DataError
+from quern.errors import DataError, StoreError
 from quern.kb import KnowledgeBase, index
 from quern.kb.hashset import HashSet
 from quern.kb.similar import edits
@@ -277,6 +277,23 @@ def test_to_add_and_then_remove_changes_nothing(
         base.add(one)
         base.remove(one.id)
         assert answers(base) == before
+
+
+def test_a_base_may_be_filled_from_itself() -> None:
+    with memory() as base:
+        base.load(Entity(str(n), f"名{n}") for n in range(10_001))
+        base.load(Entity(f"x{entity.id}", entity.name) for entity in base)
+        assert len(base) == 20_002
+        for entity in base:
+            base.remove(entity.id)
+        assert len(base) == 0
+
+
+def test_names_are_looked_for_before_entities_are_written(kb: KnowledgeBase) -> None:
+    new = [Entity("n", "石桥磨房")]
+    with pytest.raises(StoreError, match=r"look for them before$"):
+        kb.load(entity for entity in new if not kb.candidates(entity.name))
+    assert kb.load(e for e in new if not kb.candidates(e.name, least=1)).added == 1
 
 
 def test_another_process_is_heard_at_the_next_question(kb: KnowledgeBase) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from quern import __version__
 from quern.errors import StoreError
-from quern.kb import KnowledgeBase
+from quern.kb import KnowledgeBase, index
 from quern.kb.migrations import APPLICATION, MIGRATIONS, migrate
 from quern.records import Entity
 from quern.text import keys
@@ -107,9 +107,16 @@ def test_other_files_are_not_touched(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "other.kb") as connection:
         connection.execute("CREATE TABLE t (x)")
     connection.close()
+    before = (tmp_path / "other.kb").read_bytes()
     assert refused(tmp_path / "other.kb") == (
         "other.kb: a database, but not a knowledge base of quern's"
     )
+    assert (tmp_path / "other.kb").read_bytes() == before
+    (tmp_path / "empty.kb").touch()
+    assert refused(tmp_path / "empty.kb").startswith("empty.kb: no such knowledge base")
+    assert (tmp_path / "empty.kb").read_bytes() == b""
+    (tmp_path / "folder.kb").mkdir()
+    assert refused(tmp_path / "folder.kb") == "folder.kb: a folder; a knowledge base is one file"
     with pytest.raises(StoreError, match="cannot be opened; is the folder there"):
         KnowledgeBase.open(tmp_path / "no" / "a.kb", create=True)
 
@@ -129,6 +136,28 @@ def test_readers_go_on_while_one_writes_and_a_second_writer_is_told(tmp_path: Pa
         )
         two.add(Entity("n", "新"))
         assert one.names.find("新石桥磨坊")[0].text == "新"
+
+
+def test_a_reader_opens_at_once_while_one_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.kb"
+    first_version(path)
+    monkeypatch.setattr(index, "MANY", 1)
+    with KnowledgeBase.open(path) as one:
+        one.add(Entity("n", "新"))
+        with one._store.transaction(), KnowledgeBase.open(path, patience=60) as two:
+            assert two.names.find("新")[0].text == "新"
+            assert two.stats().pending == 1
+    with KnowledgeBase.open(path) as two:
+        assert two.stats().pending == 0
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.kb"
+    first_version(path)
+    path.write_bytes(path.read_bytes()[:9_000])
+    assert refused(path).startswith("a.kb: damaged; restore a copy, or save what is left")
 
 
 def test_what_fails_in_a_transaction_leaves_no_trace(tmp_path: Path) -> None:

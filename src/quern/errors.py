@@ -19,6 +19,10 @@ class StoreError(QuernError):
     """A knowledge base is missing, busy, damaged or of a newer version, or lacks what is asked."""
 
 
+class BusyError(StoreError):
+    """Another process is writing to a knowledge base, and did not give way."""
+
+
 class TextError(QuernError):
     """A text or vocabulary cannot be encoded as asked."""
 

@@ -104,8 +104,11 @@ class KnowledgeBase:
         return int(self._store.rows("SELECT count(*) FROM entities")[0][0])
 
     def __iter__(self) -> Iterator[Entity]:
-        """All entities, in the order in which they came."""
-        rows = self._store.stream(f"SELECT {COLUMNS} FROM entities ORDER BY number")
+        """All entities, in the order in which they came; none that come on the way."""
+        rows = self._store.stream(
+            f"SELECT {COLUMNS} FROM entities"
+            " WHERE number <= (SELECT max(number) FROM entities) ORDER BY number"
+        )
         return map(entity_of, rows)
 
     def get(self, id_: str) -> Entity | None:

@@ -47,14 +47,14 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Steps = MIGRATION
     """Take the steps that a file lacks, all or none.
 
     Raises:
-        StoreError: the file is not a knowledge base, or was written by a newer quern.
+        StoreError: see ``check``.
     """
     if _pragma(connection, "user_version") == len(steps) and _ours(connection):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
         taken = _pragma(connection, "user_version")
-        _check(connection, path, taken, len(steps))
+        check(connection, path, steps)
         for step in steps[taken:]:
             for statement in step:
                 connection.execute(statement)
@@ -68,7 +68,13 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Steps = MIGRATION
             connection.execute("ROLLBACK")
 
 
-def _check(connection: sqlite3.Connection, path: Path, taken: int, known: int) -> None:
+def check(connection: sqlite3.Connection, path: Path, steps: Steps = MIGRATIONS) -> None:
+    """Refuse files that are not ours, or that take more than this version knows.
+
+    Raises:
+        StoreError: the file is not a knowledge base, or was written by a newer quern.
+    """
+    taken, known = _pragma(connection, "user_version"), len(steps)
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if tables and not _ours(connection):
         raise StoreError(f"{path}: a database, but not a knowledge base of quern's")

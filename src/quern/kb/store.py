@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from quern.errors import StoreError
-from quern.kb.migrations import migrate
+from quern.errors import BusyError, StoreError
+from quern.kb.migrations import check, migrate
 
 PATIENCE = 5.0  # seconds that a writer waits for another one
 _CACHE = 32_000  # KB of pages kept in memory
@@ -31,9 +31,12 @@ class Store:
                 a newer quern, or locked.
         """
         self.path = path
+        self._patience = patience
         self._lock = threading.RLock()
         self.writes = 0  # transactions of this connection's own
-        if not create and not path.is_file():
+        if path.is_dir():
+            raise StoreError(f"{path}: a folder; a knowledge base is one file")
+        if not create and not (path.is_file() and path.stat().st_size):
             raise StoreError(
                 f"{path}: no such knowledge base; make one with: quern kb import {path} FILE"
             )
@@ -42,6 +45,7 @@ class Store:
                 path, timeout=patience, isolation_level=None, check_same_thread=False
             )
             undo.callback(self._connection.close)
+            check(self._connection, path)  # before anything is written to it
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute(f"PRAGMA cache_size = -{_CACHE}")
@@ -75,7 +79,7 @@ class Store:
         Raises:
             StoreError: the file cannot be read.
         """
-        with self._named():
+        with self._lock, self._named():
             cursor = self._connection.execute(query, given)
         while True:
             with self._lock, self._named():
@@ -98,14 +102,22 @@ class Store:
         return self.writes, self.rows("PRAGMA data_version")[0][0]
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, patient: bool = True) -> Iterator[None]:
         """All that is done inside counts, or nothing.
 
+        Args:
+            patient: whether to wait for another writer.
+
         Raises:
-            StoreError: another writer would not give way, or the disk refuses.
+            BusyError: another writer would not give way.
+            StoreError: the disk refuses.
         """
         with self._lock, self._named():
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._wait(self._patience if patient else 0)
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            finally:
+                self._wait(self._patience)
             try:
                 yield
                 self._connection.execute("COMMIT")
@@ -114,10 +126,23 @@ class Store:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
 
+    def _wait(self, seconds: float) -> None:
+        self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """All that is read inside is of one moment."""
+        """All that is read inside is of one moment.
+
+        Raises:
+            StoreError: the file cannot be read, or this is inside a transaction, whose end
+                nobody knows yet.
+        """
         with self._lock, self._named():
+            if self._connection.in_transaction:
+                raise StoreError(
+                    f"{self.path}: names are looked for while entities are being written; "
+                    "look for them before"
+                )
             self._connection.execute("BEGIN")
             try:
                 yield
@@ -130,19 +155,23 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(_explained(self.path, error)) from error
+            name = getattr(error, "sqlite_errorname", "")
+            busy = name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+            kind = BusyError if busy else StoreError
+            raise kind(f"{self.path}: {_explained(name, error)}") from error
 
 
-def _explained(path: Path, error: sqlite3.Error) -> str:
-    name = getattr(error, "sqlite_errorname", "")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return f"{path}: another process is writing to it; try again when that is done"
-    if name == "SQLITE_NOTADB":
-        return f"{path}: not a knowledge base"
-    if name.startswith("SQLITE_CANTOPEN"):
-        return f"{path}: cannot be opened; is the folder there, and may you write to it?"
-    if name.startswith("SQLITE_READONLY"):
-        return f"{path}: may not be written to"
-    if name.startswith("SQLITE_CORRUPT"):
-        return f"{path}: damaged ({error}); restore a copy, or export what is left and import it"
-    return f"{path}: {error}"
+_EXPLAINED = {  # by the beginning of SQLite's name of an error
+    "SQLITE_BUSY": "another process is writing to it; try again when that is done",
+    "SQLITE_LOCKED": "another process is writing to it; try again when that is done",
+    "SQLITE_NOTADB": "not a knowledge base",
+    "SQLITE_CANTOPEN": "cannot be opened; is the folder there, and may you write to it?",
+    "SQLITE_READONLY": "may not be written to, as even reading needs; copy it elsewhere",
+    "SQLITE_FULL": "the disk is full, and nothing was written; make room, then try again",
+    "SQLITE_CORRUPT": "damaged; restore a copy, or save what is left with: sqlite3 FILE .recover",
+}
+
+
+def _explained(name: str, error: sqlite3.Error) -> str:
+    known = (said for begin, said in _EXPLAINED.items() if name.startswith(begin))
+    return next(known, str(error))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
+from quern.errors import BusyError
 from quern.kb import index
 from quern.kb.entities import COLUMNS, distinct_keys, entity_of, row_of
 from quern.kb.migrations import SORTED_NAMES
@@ -87,7 +89,7 @@ def bring_up(store: Store) -> None:
                 rebuild(store)
             store.run("INSERT OR REPLACE INTO about VALUES ('keys', ?)", [str(RULES)])
     elif index.pending(store) >= index.MANY:
-        with store.transaction():
+        with suppress(BusyError), store.transaction(patient=False):  # the next opening will do
             index.renew(store)
 
 
