@@ -81,6 +81,19 @@ def test_csv(tmp_path: Path) -> None:
     assert read(put(tmp_path / "a.csv", text)) == [MILL, TOWN, odd]
 
 
+def test_a_long_cell(tmp_path: Path) -> None:
+    (entity,) = read(put(tmp_path / "a.csv", f"id,name,description\n7,云州,{'城' * 200_000}\n"))
+    assert len(entity.description) == 200_000
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.csv.gz", "a.ttl.gz"])
+def test_gzip_that_breaks_off_or_is_none(tmp_path: Path, name: str) -> None:
+    whole = gzip.compress(bytes(range(33, 127)) * 99)
+    for broken in (b"no gzip", whole[:30], whole[:30] + b"\xff" * 30):
+        (tmp_path / name).write_bytes(broken)
+        assert refused(tmp_path / name).startswith(name)
+
+
 def test_ctd(tmp_path: Path) -> None:
     text = (
         "# Report of a day\n#\n# Fields:\n# DiseaseName\tDiseaseID\tAltDiseaseIDs\tDefinition\t"
@@ -121,6 +134,12 @@ def test_rdf(tmp_path: Path) -> None:
     town = Entity(f"{base}t", "t", facts=((f"{base}near", f"{base}m"),))
     file = put(tmp_path / "a.ttl", TURTLE)
     assert read(file, Reading(languages=("zh",))) == [mill, town]
+    for other in ("b.TTL", "c.rdf"):
+        again = put(tmp_path / other, TURTLE)
+        assert read(again, Reading("rdf", languages=("zh",))) == [mill, town]
+    file_of_blanks = put(tmp_path / "d.ttl", TURTLE + "e:t e:by [] .")
+    assert "is pointed at, and has no id outside this file" in refused(file_of_blanks)
+    assert read(file_of_blanks, Reading(ignore=(f"{base}by",)))[1] == town
     (english, _) = read(file)
     assert (english.name, english.aliases) == ("Stone Mill", ("石桥磨坊", "石坊"))
     label = "<http://www.w3.org/2000/01/rdf-schema#label>"
@@ -182,6 +201,9 @@ def test_what_is_left_out_by_name_is_no_fault(tmp_path: Path) -> None:
     file = put(tmp_path / "a.jsonl", '{"id": 7, "name": "云州", "x": 1, "y": 2}')
     assert read(file, Reading(ignore=("x", "y"))) == [TOWN]
     assert "unknown field `y`" in refused(file, Reading(ignore=("x",)))
+    file = put(tmp_path / "a.csv", "id,name,x\n7,云州,1\n")
+    assert read(file, Reading(ignore=("x",))) == [TOWN]
+    assert "no column 'name'" in refused(file, Reading(ignore=("x", "name")))
 
 
 def test_another_encoding_is_named(tmp_path: Path) -> None:
@@ -197,6 +219,7 @@ TABLES = [
      "--ignore"),
     ("a.csv", "id,types\n", "a.csv:1: no column 'name'; known are id, name, aliases, "
      "description, types, popularity, and fact:PREDICATE"),
+    ("a.csv", 'id,name\n7,"' + "x" * (1 << 24) + "y", "a.csv:2: field larger than field limit"),
     ("a.csv", 'id,name\n7,"x"y\n', "a.csv:2: ',' expected after '\"'; mend the quotes"),
     ("a.csv", "id,name\n7,x,y\n", "a.csv:2: 3 cells, the head has 2 columns"),
     ("a.csv", "id,name,popularity\n7,x,y\n", "a.csv:2: popularity is 'y', which is no number"),
@@ -206,7 +229,7 @@ TABLES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "text", "why"), TABLES)
+@pytest.mark.parametrize(("name", "text", "why"), TABLES, ids=lambda value: str(value)[:20])
 def test_bad_tables_are_named(tmp_path: Path, name: str, text: str, why: str) -> None:
     assert why in refused(put(tmp_path / name, text))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from quern.data import numbered_lines, open_bytes
+from quern.data import numbered_lines, open_bytes, to_the_end
 from quern.errors import DataError
 from quern.kb.readers import jsonl, rdf, tables
 from quern.kb.readers.rows import Reading, Row
@@ -35,7 +35,7 @@ def form_of(path: Path) -> str:
     """The format of a file, by its name, and JSON lines by the first of them.
 
     Raises:
-        DataError: the name says nothing of it.
+        DataError: the name says nothing of it, or the file cannot be read.
     """
     bare = path.with_suffix("") if path.suffix == ".gz" else path
     form = _SUFFIXES.get(bare.suffix.lower())
@@ -47,6 +47,6 @@ def form_of(path: Path) -> str:
         )
     if form == "jsonl":
         with open_bytes(path) as stream:
-            first = next(numbered_lines(stream), (0, b""))[1]
+            first = next(to_the_end(numbered_lines(stream), str(path)), (0, b""))[1]
         return "ccks2019" if jsonl.is_ccks2019(first) else "jsonl"
     return form

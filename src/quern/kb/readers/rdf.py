@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -64,14 +65,22 @@ def entities(path: Path, reading: Reading) -> Iterator[Row]:
     subjects: dict[str, _Gathered] = {}
     for number, quad in enumerate(_statements(path), 1):
         subject = quad.subject
-        if not hasattr(subject, "value") or str(subject).startswith("_:"):
+        if not hasattr(subject, "value") or _blank(subject):
             yield number, f"{subject} is said something of, and has no id outside this file"
             continue
         gathered = subjects.setdefault(subject.value, _Gathered(number))
-        if str(quad.predicate.value) not in reading.ignore:
-            _gather(gathered, quad)
+        if quad.predicate.value in reading.ignore:
+            continue
+        if _blank(quad.object):
+            yield number, f"{quad.object} is pointed at, and has no id outside this file"
+            continue
+        _gather(gathered, quad)
     for iri, gathered in subjects.items():
         yield gathered.line, _entity(iri, gathered, reading.languages)
+
+
+def _blank(term: object) -> bool:
+    return str(term).startswith("_:")
 
 
 def _statements(path: Path) -> Iterator[Quad]:
@@ -79,11 +88,12 @@ def _statements(path: Path) -> Iterator[Quad]:
         from pyoxigraph import RdfFormat, parse
     except ModuleNotFoundError as error:
         raise MissingExtra("reading RDF", "rdf") from error
-    turtle = ".ttl" in path.suffixes[-2:]
+    lines = ".nt" in (suffix.lower() for suffix in path.suffixes[-2:])
+    form = RdfFormat.N_TRIPLES if lines else RdfFormat.TURTLE  # which reads both, more slowly
     try:
         with open_bytes(path) as stream:
-            yield from parse(stream, RdfFormat.TURTLE if turtle else RdfFormat.N_TRIPLES)
-    except (SyntaxError, ValueError, OSError, EOFError) as error:
+            yield from parse(stream, form)
+    except (SyntaxError, ValueError, OSError, EOFError, zlib.error) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         raise DataError(f"{path}{line}: not RDF: {error}") from error
 

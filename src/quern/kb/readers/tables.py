@@ -11,6 +11,9 @@ from quern.errors import DataError
 from quern.kb.readers.rows import Reading, Row
 from quern.records import Entity
 
+# Of a cell, in characters; much more than Python's own limit, yet a quotation mark that is never
+# closed is noticed before the rest of a huge file has been read.
+csv.field_size_limit(1 << 24)
 _SEVERAL = "|"  # between the parts of a cell
 _COLUMNS = ("id", "name", "aliases", "description", "types", "popularity")
 _FACT = "fact:"  # before the predicate, in the head of a column of objects
@@ -54,7 +57,8 @@ def _head(cells: Sequence[str], path: Path, reading: Reading) -> list[str]:
                 f"{path}:1: unknown column '{column}'; {wanted}. "
                 f"Rename it, or leave it out with --ignore"
             )
-    missing = [column for column in ("id", "name") if column not in head]
+    kept = set(head) - set(reading.ignore)
+    missing = [column for column in ("id", "name") if column not in kept]
     if missing or len(set(head)) < len(head):
         what = f"no column '{missing[0]}'" if missing else "a column stands twice"
         raise DataError(f"{path}:1: {what}; {wanted}")
