@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -202,6 +203,17 @@ def test_long_names_are_found_too(kb: KnowledgeBase) -> None:
         every = kb.names.find(" ".join(words), every=True)
         assert [len(match.text.split()) for match in every] == [7, 8, 9, 10, 11, 12]
         kb.rebuild()
+
+
+def test_long_names_take_little_memory(kb: KnowledgeBase) -> None:
+    kb.add(Entity("h", "哈" * 400))
+    kb.names.find("")
+    tracemalloc.start()
+    found = kb.names.find("哈" * 6_000)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [match.end for match in found] == list(range(400, 6_001, 400))
+    assert taken < 40e6
 
 
 # -- changing -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ Hashes have 64 bits: among ten million names one stretch in 10¹² is taken for 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from quern.kb.hashset import HashSet
 from quern.kb.store import Store
 from quern.records import NameMatch
 from quern.text.keys import Keyed, keyed
-from quern.text.windows import Windows, hashes_of_names
+from quern.text.windows import WIDTH, Windows, hashes_of_names
 
 _AT_ONCE = 20_000  # characters, or pieces, looked through together: arrays that stay near
 
@@ -140,11 +141,11 @@ def stretches(
     firsts, lasts = [_NONE], [_NONE]
     for start in range(0, count, _AT_ONCE):
         stop = min(count, start + _AT_ONCE)
-        lots = [windows.short(start, stop)]
         begin, leading = windows.beginnings(start, stop)
         begin = begin[hashes.holds(leading)]
-        lots += [windows.long(begin, longest)] if len(begin) else []
-        for lot in lots:
+        few = max(1, _AT_ONCE * WIDTH // max(1, longest))  # so that long names take no more memory
+        long = (windows.long(begin[at : at + few], longest) for at in range(0, len(begin), few))
+        for lot in chain([windows.short(start, stop)], long):
             found = hashes.holds(lot.hashes)
             firsts.append(lot.first[found])
             lasts.append(lot.last[found])

@@ -47,7 +47,8 @@ class Windows:
 
     def long(self, begin: Pieces, longest: int) -> Stretches:
         """Those of more than ``WIDTH`` and up to ``longest`` pieces that begin with some."""
-        more = np.arange(WIDTH, longest)
+        rest = len(self._keyed.firsts) - int(begin.min(initial=0))
+        more = np.arange(WIDTH, min(longest, rest))
         first = np.repeat(begin, len(more))
         return self._stretches(first, first + np.tile(more, len(begin)))
 
