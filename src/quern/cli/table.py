@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import unicodedata
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _GAP = "   "
 _ELSEWHERE = 110  # columns where standard output is no terminal
 
@@ -20,7 +22,9 @@ def columns(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> None:
         rows: cells of every row.
         heads: above the columns; a row of nothing but empty ones is left out.
     """
-    lines = [*([heads] if any(heads) else []), *rows]
+    # A line end or an escape code in a cell would take the table, or the terminal, apart.
+    shown = [[_CONTROL.sub(" ", cell) for cell in cells] for cells in rows]
+    lines = [*([heads] if any(heads) else []), *shown]
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else _ELSEWHERE
     natural = [max(map(width, column)) for column in zip(*lines, strict=True)]
     widths = fitted(natural, room - 1 - len(_GAP) * (len(heads) - 1))
