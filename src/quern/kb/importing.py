@@ -49,7 +49,7 @@ class Importer:
         self._sorted = bool(store.rows("SELECT 1 FROM entities LIMIT 1"))
         if not self._sorted:
             leave_unsorted(store)
-        self.added = self.replaced = self.skipped = 0
+        self.added = self.replaced = self.skipped = self.refused = 0
 
     def __call__(self, entities: Sequence[Entity]) -> list[str | None]:
         """Write entities; for each of them why it may not be, None for those that were."""
@@ -66,6 +66,7 @@ class Importer:
                 self.added += 1
             elif self._existing == "refuse":
                 fault = f"the id '{entity.id}' is there already"
+                self.refused += 1
             elif self._existing == "skip":
                 self.skipped += 1
             else:
@@ -110,7 +111,7 @@ def import_entities(
                     raise DataError(str(error)) from error
             fault = next(filter(None, write(lot)), None)
             if fault:
-                raise DataError(f"{fault}; {_TAKEN}")
+                raise DataError(f"{fault}; existing='replace' or 'skip' says what to do with it")
         write.finish()
     return Report(write.added, write.replaced, write.skipped, {})
 
@@ -148,8 +149,7 @@ def import_files(
         if bad and not skip_bad:
             path, faults = next(iter(bad.items()))
             step = "Mend them, or leave them out with --skip-bad"
-            taken = any(fault.why.endswith("is there already") for fault in faults)
-            step += f"; {_TAKEN}" if taken else ""
+            step += f"; {_TAKEN}" if write.refused else ""
             raise DataError(bad_lines(path, faults, f"{step}. Nothing was imported."))
         write.finish()
     return Report(write.added, write.replaced, write.skipped, bad)
