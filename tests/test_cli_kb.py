@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import house
+from quern.cli.kb import _FORMS
+from quern.kb.readers import FORMS
 
 QUERN = [sys.executable, "-m", "quern.cli", "kb"]
 LINES = """\
@@ -98,7 +100,11 @@ def test_add_edit_remove(folder: Path) -> None:
         "facts": [["in", "云州"]],
         "popularity": 1.0,
     }
-    (folder / "ids").write_text("m\n\nt\n")
+    (folder / "ids").write_bytes(b"\xef\xbb\xbfm\r\n\nt\nm\n")
+    (folder / "gbk").write_bytes("石桥磨坊".encode("gbk"))
+    done = kb("remove", "a.kb", "n", "--ids", "gbk", cwd=folder)
+    assert done.returncode == 1
+    assert done.stderr.startswith("quern: gbk:1: not UTF-8")
     done = kb("remove", "a.kb", "n", "--ids", "ids", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "3 removed\n")
     assert kb("export", "a.kb", cwd=folder).stdout == ""
@@ -110,6 +116,8 @@ WRONG = [
     (("add", "a.kb", "m", "y"), "entity 'm' is there already; replace it, or remove it"),
     (("remove", "a.kb", "m", "x"), "there is no entity 'x'; nothing was removed"),
     (("import", "a.kb", "b.jsonl"), "no such file: b.jsonl"),
+    (("import", "a.kb", "."), "no such file: ."),
+    (("export", "a.kb", "./a.kb"), "a.kb: is the base itself; choose another name"),
     (
         ("stats", "b.kb"),
         "b.kb: no such knowledge base; make one with: quern kb import b.kb FILE",
@@ -134,6 +142,21 @@ def test_bad_lines_are_told_also_where_they_are_left_out(folder: Path) -> None:
         "1 added\nb.jsonl: 1 line(s) left out:\n  b.jsonl:1: the id 't' is there already\n"
         "a.kb: 3 entities\n"
     )
+
+
+def test_the_formats_are_those_that_there_are() -> None:
+    assert tuple(FORMS) == _FORMS
+
+
+def test_files_that_are_pipes_are_read(folder: Path) -> None:
+    done = kb("import", "b.kb", "/dev/stdin", "--format", "jsonl", stdin=LINES, cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "2 added\nb.kb: 2 entities\n")
+
+
+def test_names_of_several_lines_stay_in_their_row(folder: Path) -> None:
+    assert kb("add", "a.kb", "l", "上\n\x1b[1m坊", cwd=folder).returncode == 0
+    table = kb("search", "a.kb", "上|[1m坊", cwd=folder).stdout
+    assert table.splitlines()[3].split()[1:4] == ["l", "上", "[1m坊"]
 
 
 def test_it_starts_light() -> None:

@@ -386,6 +386,25 @@ def test_what_is_not_there_cannot_be_changed(kb: KnowledgeBase) -> None:
     assert len(kb) == 3
 
 
+def test_an_id_that_is_taken_is_refused_among_many(kb: KnowledgeBase) -> None:
+    with pytest.raises(DataError, match=r"^the id 'm' is there already; existing='replace' or"):
+        kb.load([Entity("n", "x"), Entity("m", "y")])
+    assert len(kb) == 3
+
+
+def test_an_edit_sees_what_others_wrote(kb: KnowledgeBase) -> None:
+    def longer(entity: Entity) -> Entity:
+        return msgspec.structs.replace(entity, aliases=(*entity.aliases, "水磨"))
+
+    with KnowledgeBase.open(kb.path) as other:
+        other.replace(msgspec.structs.replace(MILL, aliases=("旱磨",)))
+        kb.edit("m", longer)
+        assert other.get("m") == msgspec.structs.replace(MILL, aliases=("旱磨", "水磨"))
+    with pytest.raises(DataError, match=r"^entity 'm' keeps its id; remove it, and add 'n'$"):
+        kb.edit("m", lambda entity: msgspec.structs.replace(entity, id="n"))
+    assert kb.remove_all(["m", "t", "m"]) == 2
+
+
 # -- parts --------------------------------------------------------------------------------------
 
 

@@ -69,7 +69,9 @@ def import_(
     language: tuple[str, ...],
     skip_bad: bool,
 ) -> None:
-    """Put the entities of FILES into BASE, which is made if it is missing.
+    """Put the entities of FILES into BASE.
+
+    BASE is made if it is missing.
 
     \b
     name of file     what it holds (docs/knowledge-base.md shows each)
@@ -84,7 +86,7 @@ def import_(
     """
     from quern.kb.readers import Reading
 
-    missing = [str(path) for path in files if not path.is_file()]
+    missing = [str(path) for path in files if path.is_dir() or not path.exists()]
     if missing:
         raise DataError(f"no such file: {', '.join(missing)}")
     reading = Reading(form, ignore, language)
@@ -134,10 +136,11 @@ def stats(base: Path, form: Literal["table", "json"]) -> None:
 def search(
     base: Path, name: str, limit: int, min_score: float, form: Literal["table", "json"]
 ) -> None:
-    """Entities of BASE that NAME may stand for, those of the very name first.
+    """Look for what NAME may stand for in BASE.
 
-    A name matches in any case, width, script and punctuation (score 1), then such that are
-    written almost like it, in another order of words, or abbreviated.
+    Those of the very name come first, which matches in any case, width, script and punctuation
+    (score 1), then such that are written almost like it, in another order of words, or
+    abbreviated.
     """
     import msgspec
 
@@ -165,9 +168,10 @@ def show(base: Path, ids: tuple[str, ...]) -> None:
 @_BASE
 @click.argument("out", required=False, type=click.Path(path_type=Path))
 def export(base: Path, out: Path | None) -> None:
-    """Write all entities of BASE as JSON lines, to the file OUT or to standard output.
+    """Write all entities of BASE as JSON lines.
 
-    What is imported from that file is what was exported.
+    They go to the file OUT or to standard output. What is imported from there is what was
+    exported.
     """
     from quern.data import writing
 
@@ -175,6 +179,8 @@ def export(base: Path, out: Path | None) -> None:
         if out is None:
             _write(kb, sys.stdout.buffer)
             return
+        if out.exists() and out.samefile(base):
+            raise DataError(f"{out}: is the base itself; choose another name")
         with writing(out) as stream:
             _write(kb, stream)
         note(f"wrote {out}: {len(kb):,} entities")
@@ -187,9 +193,10 @@ def export(base: Path, out: Path | None) -> None:
     "--every", is_flag=True, help="All names, also such as overlap; not the longest only."
 )
 def find(base: Path, files: tuple[Path, ...], every: bool) -> None:
-    """Names of BASE that stand in texts: FILES, or standard input; a JSON line each.
+    """Find names of BASE in texts.
 
-    .txt files hold a text a line, .jsonl files a "text"; both may be gzipped.
+    The texts are FILES, or standard input; each gives a JSON line. .txt files hold a text a
+    line, .jsonl files a "text"; both may be gzipped.
     """
     import msgspec
 
@@ -259,7 +266,10 @@ def add(
     description: str | None,
     popularity: float | None,
 ) -> None:
-    """Add one entity to BASE; whoever has it open finds it from the next question on."""
+    """Add one entity to BASE.
+
+    Whoever has BASE open finds it from the next question on.
+    """
     from quern.records import Entity
 
     with _opened(base) as kb:
@@ -283,34 +293,41 @@ def edit(
     description: str | None,
     popularity: float | None,
 ) -> None:
-    """Change names, description or popularity of one entity of BASE; the rest stays."""
+    """Change one entity of BASE.
+
+    Its names, description or popularity, that is; the rest stays.
+    """
     import msgspec
 
-    with _opened(base) as kb:
-        before = _entity(kb, id_)
+    given = {"name": name, "description": description, "popularity": popularity}
+    changed = {key: value for key, value in given.items() if value is not None}
+
+    def edited(before: Entity) -> Entity:
         for alias in dropped:
             if alias not in before.aliases:
                 raise DataError(f"entity '{id_}' has no alias '{alias}'; see quern kb show")
         kept = [alias for alias in before.aliases if alias not in dropped]
-        kept += [alias for alias in aliases if alias not in kept]
-        given = {"name": name, "description": description, "popularity": popularity}
-        changed = {key: value for key, value in given.items() if value is not None}
-        kb.replace(msgspec.structs.replace(before, aliases=tuple(kept), **changed))
+        both = tuple(dict.fromkeys([*kept, *aliases]))
+        return msgspec.structs.replace(before, aliases=both, **changed)
+
+    with _opened(base) as kb:
+        kb.edit(id_, edited)
 
 
 @command.command("remove")
 @_BASE
 @click.argument("ids", nargs=-1)
-@click.option("--ids", "file", type=click.File("r", "utf-8"), help="A file of ids, one a line.")
-def remove(base: Path, ids: tuple[str, ...], file: IO[str] | None) -> None:
+@click.option("--ids", "file", type=click.File("rb"), help="A file of ids, one a line.")
+def remove(base: Path, ids: tuple[str, ...], file: IO[bytes] | None) -> None:
     """Remove the entities of BASE that have IDS, all of them or none."""
-    listed = [line.strip() for line in file or ()]
-    gone = [*ids, *filter(None, listed)]
+    from quern.data import documents
+
+    listed = documents(file or (), "txt", file.name if file else "")
+    gone = [*ids, *(document.text.strip() for document in listed)]
     if not gone:
         raise click.UsageError("no id is given; name some, or a file of them with --ids")
     with _opened(base) as kb:
-        kb.remove_all(gone)
-        note(f"{len(gone):,} removed")
+        note(f"{kb.remove_all(gone):,} removed")
 
 
 @contextmanager

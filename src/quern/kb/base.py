@@ -16,7 +16,7 @@ from quern.kb.names import Names
 from quern.kb.readers import Reading
 from quern.kb.similar import Similar
 from quern.kb.store import PATIENCE, Store
-from quern.kb.tables import bring_up, delete, insert, number_of, rebuild, update
+from quern.kb.tables import bring_up, delete, entity_at, insert, number_of, rebuild, update
 from quern.records import Candidate, Entity
 from quern.text.keys import key_of
 
@@ -206,11 +206,27 @@ class KnowledgeBase:
             DataError: the entity cannot be kept, or there is none of its id.
             StoreError: the file cannot be written to.
         """
-        _check(entity)
+        self.edit(entity.id, lambda _: entity)
+
+    def edit(self, id_: str, edited: Callable[[Entity], Entity]) -> None:
+        """Change an entity; nobody else changes it in the meantime.
+
+        Args:
+            id_: its id, which stays.
+            edited: is given the entity as it is, and gives it as it shall be.
+
+        Raises:
+            DataError: there is none of that id, or what it would become cannot be kept.
+            StoreError: the file cannot be written to.
+        """
         with self._store.transaction():
-            number = number_of(self._store, entity.id)
+            number = number_of(self._store, id_)
             if number is None:
-                raise DataError(f"there is no entity '{entity.id}'; add it")
+                raise DataError(f"there is no entity '{id_}'; add it")
+            entity = edited(entity_at(self._store, number))
+            _check(entity)
+            if entity.id != id_:
+                raise DataError(f"entity '{id_}' keeps its id; remove it, and add '{entity.id}'")
             update(self._store, number, entity)
 
     def remove(self, id_: str) -> None:
@@ -222,19 +238,27 @@ class KnowledgeBase:
         """
         self.remove_all([id_])
 
-    def remove_all(self, ids: Iterable[str]) -> None:
+    def remove_all(self, ids: Iterable[str]) -> int:
         """Remove entities and their names, all or none.
+
+        Args:
+            ids: of the entities; one that comes twice counts once.
+
+        Returns:
+            How many were removed.
 
         Raises:
             DataError: there is none of some id.
             StoreError: the file cannot be written to.
         """
+        distinct = dict.fromkeys(ids)
         with self._store.transaction():
-            for id_ in ids:
+            for id_ in distinct:
                 number = number_of(self._store, id_)
                 if number is None:
                     raise DataError(f"there is no entity '{id_}'; nothing was removed")
                 delete(self._store, number)
+        return len(distinct)
 
     def load(self, entities: Iterable[Entity], existing: Existing = "refuse") -> Report:
         """Add many entities, all or none.

@@ -26,6 +26,11 @@ def number_of(store: Store, id_: str) -> int | None:
     return rows[0][0] if rows else None
 
 
+def entity_at(store: Store, number: int) -> Entity:
+    """The entity of a number."""
+    return entity_of(store.rows(f"SELECT {COLUMNS} FROM entities WHERE number = ?", [number])[0])
+
+
 def insert(store: Store, entities: Sequence[Entity]) -> None:
     """Write new entities and their names."""
     rows = store.rows("SELECT seq FROM sqlite_sequence WHERE name = 'entities'")
@@ -42,7 +47,7 @@ def insert(store: Store, entities: Sequence[Entity]) -> None:
 
 def update(store: Store, number: int, entity: Entity) -> None:
     """Write an entity in the place of the one that has its number."""
-    before, after = distinct_keys([_entity(store, number).names, entity.names])
+    before, after = distinct_keys([entity_at(store, number).names, entity.names])
     _drop_names(store, number, [key for key in before if key not in after])
     store.run_many(_ADD_NAME, [(key, number) for key in after if key not in before])
     store.run(
@@ -53,7 +58,7 @@ def update(store: Store, number: int, entity: Entity) -> None:
 
 def delete(store: Store, number: int) -> None:
     """Remove an entity and its names."""
-    _drop_names(store, number, distinct_keys([_entity(store, number).names])[0])
+    _drop_names(store, number, distinct_keys([entity_at(store, number).names])[0])
     store.run("DELETE FROM entities WHERE number = ?", [number])
 
 
@@ -91,10 +96,6 @@ def bring_up(store: Store) -> None:
     elif index.pending(store) >= index.MANY:
         with suppress(BusyError), store.transaction(patient=False):  # the next opening will do
             index.renew(store)
-
-
-def _entity(store: Store, number: int) -> Entity:
-    return entity_of(store.rows(f"SELECT {COLUMNS} FROM entities WHERE number = ?", [number])[0])
 
 
 def _drop_names(store: Store, entity: int, keys: Sequence[str]) -> None:
