@@ -183,6 +183,13 @@ LINES = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("ignore", [(), ("x",)])
+def test_a_line_that_nests_without_end_is_named(tmp_path: Path, ignore: tuple[str, ...]) -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    file = put(tmp_path / "a.jsonl", '{"id": 1, "name": "b", "x": ' + deep + "}")
+    assert refused(file, Reading(ignore=ignore)).startswith("a.jsonl: 1 line(s) cannot be read")
+
+
 @pytest.mark.parametrize(("line", "why"), LINES, ids=lambda value: str(value)[:20])
 def test_a_bad_line_is_named_and_nothing_imported(tmp_path: Path, line: str, why: str) -> None:
     good = '{"id": 7, "name": "云州"}\n'

@@ -12,6 +12,7 @@ from quern.data import not_utf8, numbered_lines, open_bytes, to_the_end
 from quern.kb.readers.rows import Reading, Row
 from quern.records import Entity
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _SUMMARY = "摘要"  # the predicate whose object describes an entity in CCKS2019
 
 
@@ -55,7 +56,7 @@ def is_ccks2019(line: bytes) -> bool:
     """Whether a line is of the contest's format."""
     try:
         row = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return False
     return isinstance(row, dict) and "subject_id" in row
 
@@ -73,7 +74,7 @@ def _read(
                     yield number, make(msgspec.convert(kept, kind))
                 else:
                     yield number, make(typed.decode(line))
-            except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+            except _UNREADABLE as error:
                 yield number, not_utf8(line) or _explained(str(error))
 
 
