@@ -9,7 +9,6 @@ that a single text states is known in every text but that one.
 from __future__ import annotations
 
 import hashlib
-import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,13 +23,13 @@ from quern.errors import FolderError
 from quern.records import LabelledTriple, TripleExample
 from quern.text import Encoding, Window
 from quern.text.search import Finder, Match, folded
+from quern.text.vocabulary import SURROGATE
 
 Floats = NDArray[np.float32]
 # What is known in a window: subjects, each with its objects and their labels, in its units.
 Known = Mapping[UnitSpan, Sequence[tuple[int, UnitSpan]]]
 
 _ANYWHERE = 0  # home of a triple that counts in every text
-_SURROGATE = re.compile("[\ud800-\udfff]")  # no file can hold these
 
 _Homes = dict[tuple[str, int, str], int]  # folded subject, label, folded object → home
 
@@ -83,7 +82,7 @@ class Priors:
         stated = ((home_of(e.text), t) for e in examples for t in e.triples)
         for home, triple in chain(stated, ((_ANYWHERE, fact) for fact in facts)):
             subject, object_ = folded(triple.subject), folded(triple.object)
-            if subject and object_ and not _SURROGATE.search(subject + object_):
+            if subject and object_ and not SURROGATE.search(subject + object_):
                 for k in numbers.get(Label.of(triple), ()):
                     _add(homes, (subject, k, object_), home)
         return cls._of(homes)
