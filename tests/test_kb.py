@@ -301,10 +301,15 @@ def test_a_base_may_be_filled_from_itself() -> None:
         assert len(base) == 0
 
 
-def test_names_are_looked_for_before_entities_are_written(kb: KnowledgeBase) -> None:
+def test_within_a_change_there_is_no_other(kb: KnowledgeBase) -> None:
     new = [Entity("n", "石桥磨房")]
-    with pytest.raises(StoreError, match=r"look for them before$"):
+    with pytest.raises(
+        StoreError, match=r"look for names, and make other changes, before or after$"
+    ):
         kb.load(entity for entity in new if not kb.candidates(entity.name))
+    with pytest.raises(StoreError, match=r"before or after$"):
+        kb.edit("m", lambda entity: kb.remove("t") or entity)
+    assert kb.get("t") == TOWN
     assert kb.load(e for e in new if not kb.candidates(e.name, least=1)).added == 1
 
 

@@ -115,7 +115,7 @@ class Store:
         with self._lock, self._named():
             self._wait(self._patience if patient else 0)
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
+                self._begin("BEGIN IMMEDIATE")
             finally:
                 self._wait(self._patience)
             try:
@@ -125,6 +125,14 @@ class Store:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+    def _begin(self, statement: str) -> None:
+        if self._connection.in_transaction:
+            raise StoreError(
+                f"{self.path}: entities are being written to it; "
+                "look for names, and make other changes, before or after"
+            )
+        self._connection.execute(statement)
 
     def _wait(self, seconds: float) -> None:
         self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
@@ -138,12 +146,7 @@ class Store:
                 nobody knows yet.
         """
         with self._lock, self._named():
-            if self._connection.in_transaction:
-                raise StoreError(
-                    f"{self.path}: names are looked for while entities are being written; "
-                    "look for them before"
-                )
-            self._connection.execute("BEGIN")
+            self._begin("BEGIN")
             try:
                 yield
             finally:
