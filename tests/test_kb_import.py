@@ -142,6 +142,9 @@ def test_rdf(tmp_path: Path) -> None:
     assert read(file_of_blanks, Reading(ignore=(f"{base}by",)))[1] == town
     (english, _) = read(file)
     assert (english.name, english.aliases) == ("Stone Mill", ("石桥磨坊", "石坊"))
+    put(file, TURTLE.replace("@zh", "@zh-Hans"))
+    assert read(file, Reading(languages=("ZH",))) == [mill, town]
+    assert read(file, Reading(languages=("z",)))[0].name == "Stone Mill"
     label = "<http://www.w3.org/2000/01/rdf-schema#label>"
     lines = f'<{base}m> {label} "Mill" .\n_:b {label} "Blank" .\n'
     file = put(tmp_path / "a.nt", lines)

@@ -131,9 +131,11 @@ def _entity(iri: str, gathered: _Gathered, languages: tuple[str, ...]) -> Entity
 
 
 def _ranked(words: list[_Word], languages: tuple[str, ...]) -> list[str]:
-    """Literals, those in the languages wanted first."""
+    """Literals, those in the languages wanted first; ``zh`` is wanted in ``zh-hans``, too."""
 
     def rank(word: _Word) -> int:
-        return languages.index(word.language) if word.language in languages else len(languages)
+        tag = f"{word.language}-".lower()
+        fit = (n for n, wanted in enumerate(languages) if tag.startswith(f"{wanted}-".lower()))
+        return next(fit, len(languages))
 
     return [word.text for word in sorted(words, key=rank)]
