@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import quern
 from nasty import texts
 from quern.errors import DataError, StoreError
-from quern.kb import KnowledgeBase, index
+from quern.kb import KnowledgeBase, index, similar
 from quern.kb.hashset import HashSet
 from quern.kb.similar import edits
 from quern.records import Candidate, Entity
@@ -76,6 +76,18 @@ def test_a_name_is_found_though_it_is_not_quite_that(kb: KnowledgeBase, name: st
         assert best.id == ("t" if name == "yunzhuo" else "m")
         assert 0.5 <= best.score < 1
         kb.rebuild()
+
+
+def test_what_is_much_longer_is_not_compared_letter_by_letter(
+    kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(similar, "edits", lambda *both: asked.append(both) or edits(*both))
+    assert kb.candidates("stone mill " * 1_000)[0].id == "m"
+    assert asked == []
+    assert kb.candidates("云", least=0.5)[0].score == 0.5
+    assert kb.candidates("stone mills")[0].id == "m"
+    assert asked == [("云", "云州"), ("stone mills", "stone mill")]
 
 
 def test_names_in_texts_with_places_in_the_callers_string(kb: KnowledgeBase) -> None:

@@ -98,12 +98,17 @@ class Similar:
             self._refresh()
             alike, short = self._drawn(grams)
             found = self._named(np.union1d(alike, short))
-        others = [other for _, other in found]
-        abbreviations = set(short.tolist())
+        others = list(dict.fromkeys(other for _, other in found))  # several may have one name
+        numbers = set(short.tolist())
+        abbreviations = {other for number, other in found if number in numbers}
         scored: dict[str, float] = {}
-        for (number, other), dice in zip(found, _dice(grams, others), strict=True):
-            score = max(dice, 1 - edits(key, other) / max(len(key), len(other)))
-            score = max(score, _ABBREVIATES) if number in abbreviations else score
+        for other, dice in zip(others, _dice(grams, others), strict=True):
+            longer = max(len(key), len(other))
+            best = 1 - abs(len(key) - len(other)) / longer  # if nothing else must be changed
+            score = dice
+            if best > dice and best >= least:
+                score = max(dice, 1 - edits(key, other) / longer)
+            score = max(score, _ABBREVIATES) if other in abbreviations else score
             if other != key and score >= least:
                 scored[other] = min(round(score, 4), _NEARLY)
         return sorted(scored.items(), key=lambda item: (-item[1], item[0]))
