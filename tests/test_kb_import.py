@@ -235,7 +235,10 @@ TABLES = [
     ("a.csv", "id,name,popularity\n7,x,y\n", "a.csv:2: popularity is 'y', which is no number"),
     ("a.tsv", "x\ty\n", "a.tsv:1: no line before it names the columns, as in "
      "'# DiseaseName<TAB>DiseaseID<TAB>…'; put one there, or use --format csv"),
-    ("a.tsv", "# A\tB\nx\ty\n", "a.tsv:2: no column ends with 'Name', or none with 'ID'"),
+    ("a.tsv", "# A\tB\nx\ty\n", "a.tsv:2: no cell under a column that ends with 'Name', or "
+     "none under one with 'ID'"),
+    ("a.tsv", "# AName\tAID\nx\n", "a.tsv:2: no cell under a column"),
+    ("a.tsv", "# AName\tAID\nx\t1\n# end\n#y\t2", "a.tsv:4: a '#' names columns, and stands"),
 ]  # fmt: skip
 
 

@@ -101,11 +101,14 @@ def ctd_entities(path: Path, reading: Reading) -> Iterator[Row]:
     ``SlimMappings`` the types. Whatever else a line holds becomes facts.
     """
     head: list[str] = []
+    begun = False
     with open_bytes(path) as stream:
         for number, line in to_the_end(numbered_lines(stream), str(path)):
             fault = not_utf8(line)
             if fault:
                 yield number, fault
+            elif begun and line.startswith(b"#") and b"\t" in line:
+                yield number, "a '#' names columns, and stands before the first entity"
             elif line.startswith(b"#"):
                 columns = [cell.strip() for cell in line.decode()[1:].split("\t")]
                 head = columns if len(columns) > 1 else head
@@ -115,6 +118,7 @@ def ctd_entities(path: Path, reading: Reading) -> Iterator[Row]:
                     "'# DiseaseName<TAB>DiseaseID<TAB>…'; put one there, or use --format csv"
                 )
             else:
+                begun = True
                 yield number, _ctd_row(head, line.decode().split("\t"), reading)
 
 
@@ -125,7 +129,7 @@ def _ctd_row(head: Sequence[str], cells: Sequence[str], reading: Reading) -> Ent
     name = next((key for key in row if key.endswith("Name")), None)
     id_ = next((key for key in row if key.endswith("ID")), None)
     if name is None or id_ is None:
-        return "no column ends with 'Name', or none with 'ID'"
+        return "no cell under a column that ends with 'Name', or none under one with 'ID'"
     used = (name, id_, "Synonyms", "Definition", "SlimMappings")
     return Entity(
         row[id_].strip(),
