@@ -39,6 +39,8 @@ def test_in_and_out_again(folder: Path) -> None:
     assert kb("export", "a.kb", cwd=folder).stdout == LINES
     assert kb("export", "a.kb", "b.jsonl", cwd=folder).stderr == "wrote b.jsonl: 2 entities\n"
     assert (folder / "b.jsonl").read_text(encoding="utf-8") == LINES
+    assert kb("export", "a.kb", "b.jsonl", "--overwrite", cwd=folder).returncode == 0
+    assert kb("export", "a.kb", "./a.kb", "--overwrite", cwd=folder).returncode == 1
     assert kb("show", "a.kb", "t", cwd=folder).stdout == LINES.splitlines(keepends=True)[1]
     stats = json.loads(kb("stats", "a.kb", "--format", "json", cwd=folder).stdout)
     assert (stats["entities"], stats["names"], stats["facts"]) == (2, 3, 1)
@@ -118,6 +120,10 @@ WRONG = [
     (("import", "a.kb", "b.jsonl"), "no such file: b.jsonl"),
     (("import", "a.kb", "."), "no such file: ."),
     (("export", "a.kb", "./a.kb"), "a.kb: is the base itself; choose another name"),
+    (
+        ("export", "a.kb", "a.jsonl"),
+        "a.jsonl: exists already; choose another name or pass --overwrite",
+    ),
     (
         ("stats", "b.kb"),
         "b.kb: no such knowledge base; make one with: quern kb import b.kb FILE",

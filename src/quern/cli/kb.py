@@ -167,7 +167,8 @@ def show(base: Path, ids: tuple[str, ...]) -> None:
 @command.command("export")
 @_BASE
 @click.argument("out", required=False, type=click.Path(path_type=Path))
-def export(base: Path, out: Path | None) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+def export(base: Path, out: Path | None, overwrite: bool) -> None:
     """Write all entities of BASE as JSON lines.
 
     They go to the file OUT or to standard output. What is imported from there is what was
@@ -181,6 +182,8 @@ def export(base: Path, out: Path | None) -> None:
             return
         if out.exists() and out.samefile(base):
             raise DataError(f"{out}: is the base itself; choose another name")
+        if out.exists() and not overwrite:
+            raise DataError(f"{out}: exists already; choose another name or pass --overwrite")
         with writing(out) as stream:
             _write(kb, stream)
         note(f"wrote {out}: {len(kb):,} entities")
