@@ -17,7 +17,7 @@ from quern import __version__
 from quern.shipped import names
 
 QUERN = [sys.executable, "-m", "quern.cli"]
-ZH = "程以南的妻子叫苏小婉,两人是大学同学。"
+ZH = "《渡口来信》是歌手苏小婉演唱的歌曲,由顾长安作词。"
 EN = "Northlight Robotics is headquartered in Uppsala."
 
 
@@ -80,7 +80,7 @@ def test_standard_input_and_a_file_are_the_same(tmp_path: Path) -> None:
 
 def test_min_score_leaves_out_what_scores_lower() -> None:
     every = list(json.loads(quern("extract", stdin=ZH).stdout)["triples"])
-    assert every, "the shipped model should find the wife"
+    assert every, "the shipped model should find the singer"
     least = max(t["score"] for t in every)
     kept = json.loads(quern("extract", "--min-score", str(least), stdin=ZH).stdout)["triples"]
     assert kept == [t for t in every if t["score"] >= least]

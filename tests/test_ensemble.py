@@ -18,9 +18,9 @@ from quern.records import LabelledTriple, TripleExample
 from quern.runtime import Arrays, Averaged, Results
 from quern.shipped import find
 
-TEXTS = ["程以南的妻子叫苏小婉。", "《石桥夜话》是林暮云写的散文集。", "", "今天下雨。"]
+TEXTS = ["歌手苏小婉演唱了《渡口来信》。", "《石桥夜话》的作者是林暮云。", "", "今天下雨。"]
 DEV = [
-    TripleExample(TEXTS[0], (LabelledTriple("程以南", "妻子", "苏小婉"),)),
+    TripleExample(TEXTS[0], (LabelledTriple("渡口来信", "歌手", "苏小婉"),)),
     TripleExample(TEXTS[1], (LabelledTriple("石桥夜话", "作者", "林暮云"),)),
 ]
 
