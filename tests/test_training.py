@@ -148,7 +148,9 @@ def test_what_is_not_finite_stops_with_names_and_lines(tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as stopped:
         list(training.run())
     message = str(stopped.value)
-    assert message.startswith("not finite in epoch 0: loss 'subjects', loss 'objects', gradient of")
+    assert message.startswith(
+        "not finite in epoch 0: loss 'subjects', loss 'objects', loss 'spans', gradient of"
+    )
     assert "; the batch holds lines " in message
 
 
