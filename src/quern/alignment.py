@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from quern.records import LabelledTriple, TripleExample
+from quern.records import LabelledTriple, LinkExample, TripleExample
 from quern.text import Encoding, TextCodec, Window
 
 UnitSpan = tuple[int, int]  # first and last unit, both included
@@ -112,6 +112,33 @@ def align_entities(
             detail = _describe(kind, entity.text, entity.start, 0, "entity")
             problems.append(Problem(example.line, "entity", detail))
     return placed, problems
+
+
+def align_mentions(
+    example: LinkExample, encoding: Encoding, codec: TextCodec
+) -> tuple[list[UnitSpan], list[Problem]]:
+    """Place every labelled mention of ``example`` on units of ``encoding``, each place once."""
+    placed: dict[UnitSpan, None] = {}
+    problems: list[Problem] = []
+    for given in example.mentions:
+        places, kind = _places(given.mention, given.start, encoding, codec)
+        if kind is None:
+            placed[places[0]] = None
+        else:
+            detail = _describe(kind, given.mention, given.start, 0, given.kb_id or "NIL")
+            problems.append(Problem(example.line, kind, detail))
+    return list(placed), problems
+
+
+def mentions_outside(
+    example: LinkExample, spans: Sequence[UnitSpan], windows: Sequence[Window]
+) -> list[Problem]:
+    """One problem for each mention that no window holds."""
+    return [
+        Problem(example.line, "window", f"a mention of {b - a + 1} units fits no window")
+        for a, b in spans
+        if not any(w.first <= a and b < w.stop for w in windows)
+    ]
 
 
 def in_window(triples: list[AlignedTriple], window: Window) -> list[AlignedTriple]:

@@ -5,15 +5,24 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Literal, TypeVar, cast
 
 import msgspec
 
 from quern.errors import DataError
-from quern.records import LabelledSpan, LabelledTriple, TripleExample
+from quern.records import (
+    LabelledMention,
+    LabelledSpan,
+    LabelledTriple,
+    LinkExample,
+    TripleExample,
+)
+
+_T = TypeVar("_T")
+_E = TypeVar("_E", TripleExample, LinkExample)
 
 _SHOWN = 5  # bad lines spelled out before the rest are only counted
 
@@ -94,17 +103,17 @@ def scan_triples(path: Path) -> Iterator[TripleExample | BadLine]:
     Raises:
         DataError: the file is missing or cannot be read to its end.
     """
+    return _scan(path, lambda line, number: _example(_TRIPLE_LINE.decode(line), number))
+
+
+def _scan(path: Path, read: Callable[[bytes, int], _T]) -> Iterator[_T | BadLine]:
+    """What ``read`` makes of every line and its number, or why it cannot."""
     with open_bytes(path) as stream:
         for number, line in to_the_end(numbered_lines(stream), str(path)):
             try:
-                row = _TRIPLE_LINE.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                yield read(line, number)
+            except (msgspec.DecodeError, ValueError) as error:
                 yield BadLine(number, not_utf8(line) or str(error))
-                continue
-            try:
-                yield _example(row, number)
-            except ValueError as error:
-                yield BadLine(number, str(error))
 
 
 def _triple(given: _Triple) -> LabelledTriple:
@@ -138,14 +147,108 @@ def read_triples(path: Path) -> list[TripleExample]:
     Raises:
         DataError: lines that cannot be read (the first few named), or no line at all.
     """
-    rows = list(scan_triples(path))
-    bad = [row for row in rows if isinstance(row, BadLine)]
+    return _whole(path, scan_triples(path), "triples")
+
+
+def _whole(path: Path, scanned: Iterable[_E | BadLine], task: str) -> list[_E]:
+    rows: list[_E] = []
+    bad: list[BadLine] = []
+    for row in scanned:
+        if isinstance(row, BadLine):
+            bad.append(row)
+        else:
+            rows.append(row)
     if bad:
-        see = f"Mend them, or see every one with: quern check triples {path}"
+        see = f"Mend them, or see every one with: quern check {task} {path}"
         raise DataError(bad_lines(path, bad, see))
     if not rows:
         raise DataError(f"{path}: no lines; expected one JSON object a line (see docs/data.md)")
-    return [row for row in rows if isinstance(row, TripleExample)]
+    return rows
+
+
+# -- links ------------------------------------------------------------------------------
+
+NIL = "NIL"  # how a file says that no entity of the knowledge base is meant; null says it too
+
+
+class _MentionRow(msgspec.Struct, forbid_unknown_fields=True):
+    mention: str
+    kb_id: str | int | None
+    start: int | str | None = None
+    offset: int | str | None = None
+    end: int | None = None
+    type: str | None = None
+
+
+class _LinkLine(msgspec.Struct):
+    text: str
+    mentions: list[_MentionRow] | None = None
+    mention_data: list[_MentionRow] | None = None
+    id: str | int | None = None
+    text_id: str | int | None = None
+
+
+_LINK_LINE = msgspec.json.Decoder(_LinkLine)
+
+
+def scan_links(path: Path) -> Iterator[LinkExample | BadLine]:
+    """Read link data line by line, bad lines as values rather than errors.
+
+    Raises:
+        DataError: the file is missing or cannot be read to its end.
+    """
+    return _scan(path, lambda line, number: _link_example(_LINK_LINE.decode(line), number))
+
+
+def read_links(path: Path) -> list[LinkExample]:
+    """Read link data whole.
+
+    Raises:
+        DataError: lines that cannot be read (the first few named), or no line at all.
+    """
+    return _whole(path, scan_links(path), "links")
+
+
+def _link_example(row: _LinkLine, number: int) -> LinkExample:
+    given = [rows for rows in (row.mentions, row.mention_data) if rows is not None]
+    if len(given) != 1:
+        found = "both" if given else "neither"
+        raise ValueError(
+            f'a line has one of "mentions" and "mention_data", this one has {found}; '
+            'for a text in which nothing is named, write "mentions": []'
+        )
+    id_ = row.text_id if row.id is None else row.id
+    return LinkExample(
+        text=row.text,
+        mentions=tuple(map(_mention, given[0])),
+        id=None if id_ is None else str(id_),
+        line=number,
+    )
+
+
+def _mention(row: _MentionRow) -> LabelledMention:
+    if not row.mention:
+        raise ValueError("a mention is empty")
+    told = [value for value in (row.start, row.offset) if value is not None]
+    if len(told) != 1:
+        raise ValueError(
+            f"mention '{row.mention}': say once where it begins, as \"start\" or as \"offset\", "
+            "in characters (code points) from 0"
+        )
+    try:
+        start = int(told[0])
+    except ValueError:
+        raise ValueError(f"mention '{row.mention}': begins at '{told[0]}', not a number") from None
+    if row.end not in (None, start + len(row.mention)):
+        raise ValueError(
+            f"mention '{row.mention}': has {len(row.mention)} characters, but goes from {start} "
+            f"to {row.end}; the end is not included"
+        )
+    nil = row.kb_id in (None, NIL, "")
+    return LabelledMention(row.mention, start, None if nil else str(row.kb_id))
+
+
+# -- facts, and what all files share ------------------------------------------------------
 
 
 def read_facts(path: Path) -> list[LabelledTriple]:

@@ -90,6 +90,50 @@ class TripleExample(msgspec.Struct, frozen=True):
     line: int = 0
 
 
+class Mention(msgspec.Struct, frozen=True, order=True):
+    """A place in a text where something is named: ``text[start:end]``, in code points."""
+
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+class LabelledMention(msgspec.Struct, frozen=True):
+    """A mention as a person labelled it.
+
+    Attributes:
+        mention: the words, as they stand in the text.
+        start: where they begin.
+        kb_id: the entity that is meant, None (NIL) for one that the knowledge base lacks.
+    """
+
+    mention: str
+    start: int
+    kb_id: str | None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where the mention begins and ends."""
+        return self.start, self.start + len(self.mention)
+
+
+class LinkExample(msgspec.Struct, frozen=True):
+    """One line of link data.
+
+    Attributes:
+        text: what was read.
+        mentions: what is named in it; one with no entity (NIL) is a mention like any other.
+        id: the caller's name for the text.
+        line: its line in its file, 0 where it came from elsewhere.
+    """
+
+    text: str
+    mentions: tuple[LabelledMention, ...]
+    id: str | None = None
+    line: int = 0
+
+
 class Entity(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing of a knowledge base.
 
