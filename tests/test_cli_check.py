@@ -268,14 +268,14 @@ def test_a_gzipped_file_is_read() -> None:
     ],
 )
 def test_a_share_that_is_not_all_is_not_told_as_all(share: float, told: str) -> None:
-    assert check._percent(share) == told
+    assert checked.percent(share) == told
 
 
 @pytest.mark.parametrize(
     ("share", "bar"), [(0.0, ""), (0.0001, "▏"), (0.0125, "▌"), (0.025, "█"), (1.0, "█" * 40)]
 )
 def test_a_bar_is_as_long_as_its_share(share: float, bar: str) -> None:
-    assert check._bar(share) == bar
+    assert checked._bar(share) == bar
 
 
 # -- called wrongly ----------------------------------------------------------------------------

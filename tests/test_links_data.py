@@ -34,7 +34,10 @@ def mention(**parts: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "row",
     [
-        {"text": TEXT, "mentions": [mention(start=0), mention(mention="云州", start=4, kb_id=None)]},
+        {
+            "text": TEXT,
+            "mentions": [mention(start=0), mention(mention="云州", start=4, kb_id=None)],
+        },
         {
             "text": TEXT,
             "mentions": [
@@ -57,7 +60,10 @@ def test_every_form_says_the_same(tmp_path: Path, row: dict[str, Any]) -> None:
 
 
 def test_an_id_is_kept_in_either_spelling(tmp_path: Path) -> None:
-    rows = [{"text": "a", "mentions": [], "id": 7}, {"text": "b", "mention_data": [], "text_id": "8"}]
+    rows = [
+        {"text": "a", "mentions": [], "id": 7},
+        {"text": "b", "mention_data": [], "text_id": "8"},
+    ]
     assert [example.id for example in read_links(written(tmp_path, *rows))] == ["7", "8"]
 
 

@@ -232,7 +232,7 @@ def _mention(row: _MentionRow) -> LabelledMention:
     told = [value for value in (row.start, row.offset) if value is not None]
     if len(told) != 1:
         raise ValueError(
-            f"mention '{row.mention}': say once where it begins, as \"start\" or as \"offset\", "
+            f'mention \'{row.mention}\': say once where it begins, as "start" or as "offset", '
             "in characters (code points) from 0"
         )
     try:

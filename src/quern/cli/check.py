@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 import msgspec
 
-from quern.cli.console import counted
-from quern.cli.table import columns
-from quern.data import BadLine, open_bytes, scan_triples
-from quern.records import TripleExample
+from quern.cli.checked import SHOWN, findings, histogram, percent, rows, table
+from quern.data import scan_triples
 from quern.text import CodecRules
 
 if TYPE_CHECKING:
-    from quern.doctor import FileReport, Finding, Lengths, Predicate, Report
+    from quern.doctor import FileReport, Predicate, Report
 
-
-_SHOWN = 10  # cases of each finding, unless all are asked for
 _PREDICATES = 25  # rows of the table, unless all are asked for
-_BAR = 40  # widest bar of the histogram, in characters
-_EIGHTHS = " ▏▎▍▌▋▊▉"
 _RULES = CodecRules()
 
 
@@ -92,23 +85,16 @@ def triples(
             f"{overlap} is not less than --window ({window})", param_hint="'--overlap'"
         )
     rules = CodecRules(window=window, overlap=overlap)
-    report = examine(_rows(train), None if dev is None else _rows(dev), rules, few)
+    report = examine(
+        rows(scan_triples, train), None if dev is None else rows(scan_triples, dev), rules, few
+    )
     if form == "json":
-        shown = report if whole else report.first(_SHOWN)
+        shown = report if whole else report.first(SHOWN)
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(shown)) + b"\n")
     else:
         _Page(report, {"train": str(train), "dev": str(dev)}, whole).show()
     if not report.accepted:
         click.get_current_context().exit(1)
-
-
-def _rows(path: Path) -> Iterator[TripleExample | BadLine]:
-    """The rows of a file, on a progress bar where there is a terminal to show it."""
-    total = None
-    if sys.stderr.isatty():
-        with open_bytes(path) as stream:
-            total = sum(not line.isspace() for line in stream)
-    yield from counted(scan_triples(path), f"checking {path.name}", total, "lines")
 
 
 class _Page:
@@ -124,12 +110,10 @@ class _Page:
         """Print it all."""
         self._overview()
         for name, file in self._files:
-            self._lengths(name, file.lengths)
+            histogram(name, file.lengths, self._report.window)
         self._predicates()
         self._types()
-        for finding in self._report.findings:
-            self._finding(finding)
-        self._verdict()
+        findings(self._report.findings, self._names, None if self._whole else SHOWN)
 
     def _overview(self) -> None:
         for name, _ in self._files:
@@ -137,26 +121,13 @@ class _Page:
         click.echo()
         cells = [_figures(file) for _, file in self._files]
         rows = [[what, *(of[what] for of in cells)] for what in cells[0]]
-        _table(rows, ["", *(name for name, _ in self._files)])
+        table(rows, ["", *(name for name, _ in self._files)])
         shared = self._report.shared
         if shared is not None:
             click.echo(
                 f"of dev in train as well: {shared.texts:,} text(s), "
-                f"{shared.triples:,} triple(s) ({_percent(shared.share)})\n"
+                f"{shared.triples:,} triple(s) ({percent(shared.share)})\n"
             )
-
-    def _lengths(self, name: str, lengths: Lengths) -> None:
-        if not lengths.bins:
-            return
-        click.echo(f"{name}: units of a text (a window holds {self._report.window:,})\n")
-        most = max(bin.texts for bin in lengths.bins)
-        ranges = [
-            f"{bin.least:,}–{bin.most:,}" if bin.most else f"{bin.most}" for bin in lengths.bins
-        ]
-        wide = max(map(len, ranges))
-        for text, bin in zip(ranges, lengths.bins, strict=True):
-            click.echo(f"  {text:>{wide}}  {_bar(bin.texts / most)} {bin.texts:,}".rstrip())
-        click.echo()
 
     def _predicates(self) -> None:
         every = self._report.predicates
@@ -166,7 +137,7 @@ class _Page:
             [p.name, *(f"{getattr(p, name):,}" for name in names), self._remark(p)] for p in shown
         ]
         if rows:
-            _table(rows, ["predicate", *names, ""])
+            table(rows, ["predicate", *names, ""])
         if len(every) > len(shown):
             click.echo(f"… and {len(every) - len(shown):,} predicates more (--all lists them)\n")
 
@@ -190,35 +161,15 @@ class _Page:
         ]
         shown = rows if self._whole else rows[:_PREDICATES]
         if rows:
-            _table(shown, ["predicate", "subject type", "object type", *names])
+            table(shown, ["predicate", "subject type", "object type", *names])
         if len(rows) > len(shown):
             click.echo(f"… and {len(rows) - len(shown):,} pairs more (--all lists them)\n")
-
-    def _finding(self, finding: Finding) -> None:
-        name = self._names[finding.file]
-        mark = "STOP" if finding.stops else "note"
-        click.echo(f"{mark} {name}: {finding.what}: {finding.count:,}")
-        shown = finding.places if self._whole else finding.places[:_SHOWN]
-        for place in shown:
-            where = f"{name}:{place.line}: " if place.line else ""
-            click.echo(f"  {where}{place.detail}")
-        if finding.count > len(shown):
-            click.echo(f"  … and {finding.count - len(shown):,} more (--all lists them)")
-        click.echo(f"  → {finding.next_step}\n")
-
-    def _verdict(self) -> None:
-        stops = [finding for finding in self._report.findings if finding.stops]
-        if not stops:
-            click.echo("Training would take this data as it is.")
-            return
-        reasons = "; ".join(f"{f.file}: {f.what}: {f.count:,}" for f in stops)
-        click.echo(f"Training would refuse this data. {reasons}")
 
 
 def _figures(file: FileReport) -> dict[str, str]:
     """The overview of one file, by the names of its rows."""
     lengths, best = file.lengths, file.best
-    several = f"{lengths.several:,} ({_percent(lengths.several / max(1, file.texts))})"
+    several = f"{lengths.several:,} ({percent(lengths.several / max(1, file.texts))})"
     return {
         "lines": f"{file.lines:,}",
         "lines that cannot be read": f"{file.bad:,}",
@@ -232,35 +183,9 @@ def _figures(file: FileReport) -> dict[str, str]:
         "units of a text, median": f"{lengths.median:,}",
         "units of a text, most": f"{lengths.longest:,}",
         "texts in several windows": several,
-        "units behind a first window": _percent(lengths.beyond),
-        "best F1 within reach": _percent(best.f1),
-        "best precision": _percent(best.precision),
-        "best recall": _percent(best.recall),
-        "best F1 with pairing=nearest": _percent(file.best_with_nearest.f1),
+        "units behind a first window": percent(lengths.beyond),
+        "best F1 within reach": percent(best.f1),
+        "best precision": percent(best.precision),
+        "best recall": percent(best.recall),
+        "best F1 with pairing=nearest": percent(file.best_with_nearest.f1),
     }
-
-
-def _percent(share: float) -> str:
-    """A share that is neither none nor all is never shown as 0 or 100 %."""
-    shown = f"{100 * share:.1f} %"
-    if 0 < share < 1 and shown in ("0.0 %", "100.0 %"):
-        return "< 0.1 %" if share < 0.5 else "> 99.9 %"
-    return shown
-
-
-def _bar(share: float) -> str:
-    eighths = round(share * _BAR * 8)
-    if share and not eighths:
-        eighths = 1
-    return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).rstrip()
-
-
-def _table(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> None:
-    """A table in which columns of figures are flush right."""
-    flush = []
-    for head, cells in zip(heads, zip(*rows, strict=True), strict=True):
-        wide = max(map(len, (head, *cells)))
-        right = head in ("train", "dev")
-        flush.append([f"{cell:>{wide}}" if right else cell for cell in (head, *cells)])
-    lines = list(zip(*flush, strict=True))
-    columns(lines[1:], lines[0])

@@ -162,10 +162,12 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def findings(file: File, found: Mapping[str, Iterable[Place]]) -> list[Finding]:
-    """Findings of one file from the cases of each kind, in the order of ``KINDS``."""
+def findings(
+    file: File, found: Mapping[str, Iterable[Place]], kinds: Mapping[str, Kind] = KINDS
+) -> list[Finding]:
+    """Findings of one file from the cases of each kind, in the order of ``kinds``."""
     results = []
-    for name, kind in KINDS.items():
+    for name, kind in kinds.items():
         places = tuple(found.get(name, ()))
         if places:
             step = (kind.dev or kind.next_step) if file == "dev" else kind.next_step

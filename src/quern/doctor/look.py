@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from statistics import median_low
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +12,8 @@ from quern.alignment import AlignedTriple, Label, align, outside
 from quern.data import BadLine
 from quern.doctor.ceiling import reachable
 from quern.doctor.findings import Place
-from quern.doctor.report import Best, Bin, FileReport, Lengths
+from quern.doctor.lengths import lengths_of
+from quern.doctor.report import Best, FileReport
 from quern.metrics import Counts
 from quern.records import LabelledTriple, TripleExample
 from quern.text import Encoding, TextCodec, Window
@@ -62,7 +62,7 @@ class Look:
         self._codec = codec
         self._counts, self._with_nearest = Counts(), Counts()
         self._lengths: list[int] = []
-        self._beyond = self._bare = self._incomplete = self._partial = self._lost = 0
+        self._bare = self._incomplete = self._partial = self._lost = 0
         for row in rows:
             if isinstance(row, BadLine):
                 self._note("bad", row.line, row.why)
@@ -74,14 +74,6 @@ class Look:
     def report(self) -> FileReport:
         """What was counted."""
         texts, bad = len(self._lengths), len(self.found["bad"])
-        window = self._codec.rules.window
-        lengths = Lengths(
-            median=median_low(self._lengths) if texts else 0,
-            longest=max(self._lengths, default=0),
-            several=sum(length > window for length in self._lengths),
-            beyond=self._beyond / max(1, sum(self._lengths)),
-            bins=_histogram(self._lengths),
-        )
         return FileReport(
             lines=texts + bad,
             bad=bad,
@@ -92,7 +84,7 @@ class Look:
             triples=self.labels.total(),
             lost=self._lost,
             guessed=len(self.found["ambiguous"]),
-            lengths=lengths,
+            lengths=lengths_of(self._lengths, self._codec.rules.window),
             best=Best(**self._counts.figures()),
             best_with_nearest=Best(**self._with_nearest.figures()),
         )
@@ -105,7 +97,6 @@ class Look:
         if not encoding.length:
             self._note("empty", example.line, "no text")
         self._lengths.append(encoding.length)
-        self._beyond += max(0, encoding.length - self._codec.rules.window)
         self._bare += not example.triples
         self._incomplete += not example.complete
         self._partial += example.predicates is not None
@@ -214,29 +205,3 @@ def _stripped(parts: Fact) -> Fact:
 
 def _told(parts: Fact) -> str:
     return "({!r}, {!r}, {!r})".format(*parts)
-
-
-def _histogram(lengths: Sequence[int]) -> tuple[Bin, ...]:
-    """Bins that widen as texts grow: 0, 1–8, 9–12, 13–16, 17–24, 25–32, 33–48 and so on."""
-    if not lengths:
-        return ()
-    bins: list[Bin] = []
-    counts = Counter(lengths)
-    least, longest = 0, max(lengths)
-    for most in _borders():
-        texts = sum(n for length, n in counts.items() if least <= length <= most)
-        if texts or bins:
-            bins.append(Bin(least, most, texts))
-        if most >= longest:
-            break
-        least = most + 1
-    return tuple(bins)
-
-
-def _borders() -> Iterator[int]:
-    yield 0
-    size = 8
-    while True:
-        yield size
-        yield size + size // 2
-        size *= 2
