@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import quern.cli.check as check
+import quern.cli.checked as checked
 from quern.cli import main
 from quern.data import scan_triples
 from quern.doctor import Report, examine
@@ -330,10 +331,10 @@ def test_a_terminal_is_shown_progress_over_the_lines(monkeypatch: pytest.MonkeyP
         asked.append(about)
         yield from items
 
-    monkeypatch.setattr(check, "counted", counted)
-    assert len(list(check._rows(Path("train.jsonl")))) == 4
+    monkeypatch.setattr(checked, "counted", counted)
+    assert len(list(checked.rows(scan_triples, Path("train.jsonl")))) == 4
     monkeypatch.setattr(sys, "stderr", _Terminal())
-    assert len(list(check._rows(Path("train.jsonl")))) == 4
+    assert len(list(checked.rows(scan_triples, Path("train.jsonl")))) == 4
     assert asked == [
         ("checking train.jsonl", None, "lines"),
         ("checking train.jsonl", 4, "lines"),

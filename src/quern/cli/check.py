@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Literal
 import click
 import msgspec
 
-from quern.cli.checked import SHOWN, findings, histogram, percent, rows, table
+from quern.cli.check_links import links
+from quern.cli.checked import (
+    SHOWN,
+    check_options,
+    findings,
+    histogram,
+    percent,
+    rows,
+    table,
+    window_rules,
+)
 from quern.data import scan_triples
-from quern.text import CodecRules
 
 if TYPE_CHECKING:
     from quern.doctor import FileReport, Predicate, Report
 
 _PREDICATES = 25  # rows of the table, unless all are asked for
-_RULES = CodecRules()
 
 
 @click.group("check")
@@ -25,23 +33,11 @@ def command() -> None:
     """Look at labelled data before training: what fits, what is lost, what is odd."""
 
 
+command.add_command(links)
+
+
 @command.command("triples")
 @click.argument("train", type=click.Path(path_type=Path))
-@click.option("--dev", type=click.Path(path_type=Path), help="Labelled data to choose by.")
-@click.option(
-    "--window",
-    type=click.IntRange(1),
-    default=_RULES.window,
-    show_default=True,
-    help="Units of a window; longer texts are read in several.",
-)
-@click.option(
-    "--overlap",
-    type=click.IntRange(0),
-    default=_RULES.overlap,
-    show_default=True,
-    help="Units that neighbouring windows share.",
-)
 @click.option(
     "--few",
     type=click.IntRange(0),
@@ -49,15 +45,7 @@ def command() -> None:
     show_default=True,
     help="Call out predicates with fewer examples in TRAIN.",
 )
-@click.option("--all", "whole", is_flag=True, help="List every case, not the first ten of a kind.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="A report to read, or one JSON object.",
-)
+@check_options
 def triples(
     train: Path,
     dev: Path | None,
@@ -80,11 +68,7 @@ def triples(
     """
     from quern.doctor import examine
 
-    if overlap >= window:
-        raise click.BadParameter(
-            f"{overlap} is not less than --window ({window})", param_hint="'--overlap'"
-        )
-    rules = CodecRules(window=window, overlap=overlap)
+    rules = window_rules(window, overlap)
     report = examine(
         rows(scan_triples, train), None if dev is None else rows(scan_triples, dev), rules, few
     )

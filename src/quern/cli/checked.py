@@ -1,22 +1,24 @@
-"""What all reports of ``quern check`` are made of: tables, histograms, findings, a verdict."""
+"""What all of ``quern check`` share: options, tables, histograms, findings, a verdict."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from quern.cli.console import counted
 from quern.cli.table import columns
 from quern.data import open_bytes
+from quern.text import CodecRules
 
 if TYPE_CHECKING:
     from quern.doctor import Finding, Lengths
 
 SHOWN = 10  # cases of each finding, unless all are asked for
+_RULES = CodecRules()
 _BAR = 40  # widest bar of the histogram, in characters
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -96,3 +98,47 @@ def table(lines: Sequence[Sequence[str]], heads: Sequence[str]) -> None:
         flush.append([f"{cell:>{wide}}" if right else cell for cell in (head, *cells)])
     laid = list(zip(*flush, strict=True))
     columns(laid[1:], laid[0])
+
+
+def check_options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every ``quern check``."""
+    of_check = [
+        click.option("--dev", type=click.Path(path_type=Path), help="Labelled data to choose by."),
+        click.option(
+            "--window",
+            type=click.IntRange(1),
+            default=_RULES.window,
+            show_default=True,
+            help="Units of a window; longer texts are read in several.",
+        ),
+        click.option(
+            "--overlap",
+            type=click.IntRange(0),
+            default=_RULES.overlap,
+            show_default=True,
+            help="Units that neighbouring windows share.",
+        ),
+        click.option(
+            "--all", "whole", is_flag=True, help="List every case, not the first ten of a kind."
+        ),
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
+            help="A report to read, or one JSON object.",
+        ),
+    ]
+    for option in reversed(of_check):
+        verb = option(verb)
+    return verb
+
+
+def window_rules(window: int, overlap: int) -> CodecRules:
+    """How texts are cut, from ``--window`` and ``--overlap``."""
+    if overlap >= window:
+        raise click.BadParameter(
+            f"{overlap} is not less than --window ({window})", param_hint="'--overlap'"
+        )
+    return CodecRules(window=window, overlap=overlap)

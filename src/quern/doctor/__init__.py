@@ -3,18 +3,23 @@
 from quern.doctor.ceiling import reachable
 from quern.doctor.examination import examine
 from quern.doctor.findings import KINDS, Finding, Place
+from quern.doctor.links import LINK_KINDS, LinkFile, LinkReport, examine_links
 from quern.doctor.report import FileReport, Lengths, Predicate, Report, Shared, TypePair
 
 __all__ = [
     "KINDS",
+    "LINK_KINDS",
     "FileReport",
     "Finding",
     "Lengths",
+    "LinkFile",
+    "LinkReport",
     "Place",
     "Predicate",
     "Report",
     "Shared",
     "TypePair",
     "examine",
+    "examine_links",
     "reachable",
 ]

@@ -92,39 +92,65 @@ class Names:
         Raises:
             StoreError: the file cannot be read.
         """
-        lot: list[str] = []
-        size = 0
-        for text in texts:
-            lot.append(text)
-            size += len(text)
-            if size >= _AT_ONCE:
-                yield from self._find(lot, every)
-                lot, size = [], 0
-        if lot:
+        for lot in _lots(texts):
             yield from self._find(lot, every)
 
     def _find(self, texts: Sequence[str], every: bool) -> Iterator[list[NameMatch]]:
         self.refresh()
-        written = keyed(texts)
-        first, last = stretches(written, self._hashes, self._longest)
-        order = np.lexsort((last, first))
-        first, last = first[order], last[order]
-        borders = np.searchsorted(first, written.pieces).tolist()
-        stream = written.codes.tobytes().decode("utf-32-le")
-        spots = list(
-            zip(
-                *(first.tolist(), last.tolist()),
-                *(written.starts[first].tolist(), written.ends[last].tolist()),
-                *(written.firsts[first].tolist(), written.lasts[last].tolist()),
-                strict=True,
-            )
+        return _matches(texts, self._hashes, self._longest, every)
+
+
+class NameList:
+    """Names of no knowledge base, found in texts as those of one are."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Take names by their keys (``quern.text.keys``)."""
+        hashes, self._longest = hashes_of_names(keyed(keys))
+        self._hashes = HashSet(hashes)
+
+    def find_many(self, texts: Iterable[str], *, every: bool = False) -> Iterator[list[NameMatch]]:
+        """The names that stand in texts; see ``Names.find_many``."""
+        for lot in _lots(texts):
+            yield from _matches(lot, self._hashes, self._longest, every)
+
+
+def _lots(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts that are looked through together."""
+    lot: list[str] = []
+    size = 0
+    for text in texts:
+        lot.append(text)
+        size += len(text)
+        if size >= _AT_ONCE:
+            yield lot
+            lot, size = [], 0
+    if lot:
+        yield lot
+
+
+def _matches(
+    texts: Sequence[str], hashes: HashSet, longest: int, every: bool
+) -> Iterator[list[NameMatch]]:
+    written = keyed(texts)
+    first, last = stretches(written, hashes, longest)
+    order = np.lexsort((last, first))
+    first, last = first[order], last[order]
+    borders = np.searchsorted(first, written.pieces).tolist()
+    stream = written.codes.tobytes().decode("utf-32-le")
+    spots = list(
+        zip(
+            *(first.tolist(), last.tolist()),
+            *(written.starts[first].tolist(), written.ends[last].tolist()),
+            *(written.firsts[first].tolist(), written.lasts[last].tolist()),
+            strict=True,
         )
-        for text, a, b in zip(texts, borders, borders[1:], strict=False):
-            chosen = spots[a:b] if every else _longest(spots[a:b])
-            yield [
-                NameMatch(start, end, text[start:end], stream[here:there])
-                for _, _, start, end, here, there in chosen
-            ]
+    )
+    for text, a, b in zip(texts, borders, borders[1:], strict=False):
+        chosen = spots[a:b] if every else _longest(spots[a:b])
+        yield [
+            NameMatch(start, end, text[start:end], stream[here:there])
+            for _, _, start, end, here, there in chosen
+        ]
 
 
 def stretches(
