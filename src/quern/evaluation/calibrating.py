@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ import msgspec
 
 from quern.calibration import PlattScaling
 from quern.card import card
-from quern.evaluation.figures import calibration, rescored, trusted
-from quern.evaluation.judging import Fact, Judged, judge
+from quern.evaluation.figures import Grade, graded, reliability, trusted
+from quern.evaluation.judging import judge
 from quern.folder import CARD, MANIFEST, METRICS, ModelFolder, write_json, writing
 from quern.records import TripleExample
 from quern.tasks import load
@@ -53,17 +53,22 @@ def fit_scaling(model: ReadsTriples, examples: Sequence[TripleExample]) -> Fitte
     """
     raw = copy.copy(model)
     raw.calibration = None
-    lines, texts = trusted(list(judge(raw, examples)))
-    facts = _given(texts)
-    measured = calibration(facts, lines)
+    _, texts = trusted(list(judge(raw, examples)))
+    return fit_grades([graded(text.facts) for text in texts])
+
+
+def fit_grades(texts: Sequence[Sequence[Grade]]) -> Fitted:
+    """Fit scores to what is right and wrong of them, text by text."""
+    grades = list(chain.from_iterable(texts))
+    measured = reliability(grades, "complete")
     before = measured.error if measured else None
-    good = sum(fact.status == "right" for fact in facts)
-    if before is None or min(good, len(facts) - good) < _EACH:
-        return Fitted(None, len(facts), before, None)
-    crossed = calibration(_crossed(texts), lines)
+    good = sum(right for _, right in grades)
+    if before is None or min(good, len(grades) - good) < _EACH:
+        return Fitted(None, len(grades), before, None)
+    crossed = reliability(_crossed(texts), "complete")
     after = crossed.error if crossed else None
     helps = after is not None and after < before
-    return Fitted(_fit(facts) if helps else None, len(facts), before, after)
+    return Fitted(_fit(grades) if helps else None, len(grades), before, after)
 
 
 def calibrate(path: Path, examples: Sequence[TripleExample]) -> dict[str, Any]:
@@ -72,7 +77,15 @@ def calibrate(path: Path, examples: Sequence[TripleExample]) -> dict[str, Any]:
     Returns:
         A row for ``metrics.json``: ``facts``, and the calibration error ``before`` and ``after``.
     """
-    fitted = fit_scaling(load(path), examples)
+    return keep_scaling(path, fit_scaling(load(path), examples))
+
+
+def keep_scaling(path: Path, fitted: Fitted) -> dict[str, Any]:
+    """Write what was fitted into the manifest of a folder that is being written.
+
+    Returns:
+        See ``calibrate``.
+    """
     manifest = ModelFolder(path).manifest
     changed = msgspec.structs.replace(manifest, calibration=fitted.scaling)
     write_json(path / MANIFEST, changed)
@@ -102,20 +115,16 @@ def recalibrate(path: Path, examples: Sequence[TripleExample]) -> dict[str, Any]
     return row
 
 
-def _given(texts: Sequence[Judged]) -> list[Fact]:
-    return [fact for text in texts for fact in text.facts if fact.score is not None]
+def _fit(grades: Sequence[Grade]) -> PlattScaling:
+    return PlattScaling.fit([score for score, _ in grades], [right for _, right in grades])
 
 
-def _fit(facts: Sequence[Fact]) -> PlattScaling:
-    scores = [fact.score for fact in facts if fact.score is not None]
-    return PlattScaling.fit(scores, [fact.status == "right" for fact in facts])
-
-
-def _crossed(texts: Sequence[Judged]) -> list[Fact]:
-    """Facts with the scores that a fit to other texts gives them; neighbours lie in one part."""
+def _crossed(texts: Sequence[Sequence[Grade]]) -> list[Grade]:
+    """Grades with the scores that a fit to other texts gives; neighbours lie in one part."""
     borders = [part * len(texts) // _FOLDS for part in range(_FOLDS + 1)]
-    facts: list[Fact] = []
+    grades: list[Grade] = []
     for start, stop in pairwise(borders):
-        scaling = _fit(_given([*texts[:start], *texts[stop:]]))
-        facts += rescored(_given(texts[start:stop]), scaling)
-    return facts
+        scaling = _fit(list(chain.from_iterable([*texts[:start], *texts[stop:]])))
+        for text in texts[start:stop]:
+            grades += [(scaling(score), right) for score, right in text]
+    return grades

@@ -23,6 +23,7 @@ _STEPS = 20  # points of the curve over least scores
 _RECALLS = (0.5, 0.7, 0.9)
 
 Interval = tuple[float, float]
+Grade = tuple[float, bool]  # a score, and whether what has it is right
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -346,17 +347,26 @@ def _reliability(judged: Sequence[Judged], scaling: PlattScaling | None) -> Cali
 
 def calibration(facts: Sequence[Fact], lines: str) -> Calibration | None:
     """Scores held against the share that is right, in bins of equal width."""
-    rows = [(fact.score or 0.0, fact.status == "right") for fact in facts if fact.score is not None]
-    if not rows:
+    return reliability(graded(facts), lines)
+
+
+def graded(facts: Sequence[Fact]) -> list[Grade]:
+    """The scores of given facts, and whether each is right."""
+    return [(fact.score, fact.status == "right") for fact in facts if fact.score is not None]
+
+
+def reliability(grades: Sequence[Grade], lines: str) -> Calibration | None:
+    """The same of anything that has a score and is right or wrong."""
+    if not grades:
         return None
-    scores, right = np.array(rows, dtype=np.float64).T
+    scores, right = np.array(grades, dtype=np.float64).T
     place = np.minimum((scores * _BINS).astype(int), _BINS - 1)
     bins = []
     for i in np.unique(place).tolist():
         held = place == i
         mean, share = float(scores[held].mean()), float(right[held].mean())
         bins.append(Bin(i / _BINS, (i + 1) / _BINS, int(held.sum()), mean, share))
-    error = sum(b.given * abs(b.score - b.right) for b in bins) / len(rows)
+    error = sum(b.given * abs(b.score - b.right) for b in bins) / len(grades)
     return Calibration(error, lines, bins)
 
 

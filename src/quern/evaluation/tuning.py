@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 from msgspec import UNSET
-from numpy.typing import NDArray
 
+from quern.evaluation.choosing import PARTS, Parts, best_of, clearly_better, total
 from quern.evaluation.judging import was_sought
 from quern.metrics import Counts
 from quern.records import TripleExample
 from quern.triples import SPAN, Scores, Thresholds, TripleModel, decode, grid, span_grid
-
-_PARTS = 20  # of the texts, to measure how much a difference wavers
-_DOUBT = 1.5  # standard errors that a gain over the defaults must exceed
-_USUAL: tuple[float, ...] = msgspec.structs.astuple(Thresholds(span=SPAN))
-
-_Parts = NDArray[np.int64]  # (parts, 3): wanted, given and right of each part of the texts
 
 
 def tune(
@@ -43,37 +36,18 @@ def tune(
     others = [msgspec.structs.replace(each, span=usual.span) for each in grid()]
     tried = _measure(model, examples, candidates or [usual, *others])
     if spans and not candidates:
-        tried |= _measure(model, examples, span_grid(_best(tried)))
-    best = _best(tried)
+        tried |= _measure(model, examples, span_grid(best_of(tried, usual)))
+    best = best_of(tried, usual)
     if not candidates and not clearly_better(tried[best], tried[usual]):
         best = usual
-    return best, {candidate: _total(parts) for candidate, parts in tried.items()}
-
-
-def _best(tried: Mapping[Thresholds, _Parts]) -> Thresholds:
-    """The highest F1; of equals the one nearest to the defaults."""
-    return max(tried, key=lambda candidate: (_total(tried[candidate]).f1, -_distance(candidate)))
-
-
-def clearly_better(one: _Parts, other: _Parts, doubt: float = _DOUBT) -> bool:
-    """Whether the first has a higher F1 by more than ``doubt`` standard errors.
-
-    The standard error of the difference is measured by leaving out one part of the texts
-    after the other (the jackknife; Tukey 1958). One part alone can tell nothing.
-    """
-    count = len(one)
-    if count < 2:
-        return False
-    leads = _without_each(one) - _without_each(other)
-    error = math.sqrt((count - 1) / count * float(((leads - leads.mean()) ** 2).sum()))
-    return _total(one).f1 - _total(other).f1 > doubt * error
+    return best, {candidate: total(parts) for candidate, parts in tried.items()}
 
 
 def _measure(
     model: TripleModel, examples: Sequence[TripleExample], candidates: Sequence[Thresholds]
-) -> dict[Thresholds, _Parts]:
+) -> dict[Thresholds, Parts]:
     """What every candidate gives; neighbouring texts lie in one part, as they may be alike."""
-    count = min(_PARTS, len(examples))
+    count = min(PARTS, len(examples))
     tried = {candidate: np.zeros((count, 3), dtype=np.int64) for candidate in candidates}
     for at in range(0, len(examples), model.chunk):
         some = examples[at : at + model.chunk]
@@ -93,21 +67,3 @@ def _measure(
                 given = {key for key in keys if was_sought(example, key[1])}
                 parts[part] += (len(wanted), len(given), len(wanted & given))
     return tried
-
-
-def _total(parts: _Parts) -> Counts:
-    wanted, given, right = parts.sum(axis=0).tolist()
-    return Counts(wanted, given, right)
-
-
-def _without_each(parts: _Parts) -> NDArray[np.float64]:
-    """F1 without one part of the texts, for each part."""
-    wanted, given, right = (parts.sum(axis=0) - parts).T
-    total = wanted + given
-    return np.where(total > 0, 2 * right / np.maximum(total, 1), 1.0)
-
-
-def _distance(thresholds: Thresholds) -> float:
-    """How far thresholds lie from the defaults."""
-    pairs = zip(msgspec.structs.astuple(thresholds), _USUAL, strict=True)
-    return math.fsum(abs(value - usual) for value, usual in pairs if value is not UNSET)
