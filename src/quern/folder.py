@@ -24,6 +24,7 @@ FORMAT = 1
 MANIFEST = "quern.json"
 CODEC = "codec.json"
 PRIORS = "priors.json"
+NAMES = "names.json"
 WEIGHTS = "weights.safetensors"
 METRICS = "metrics.json"
 CARD = "README.md"
@@ -89,6 +90,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         families: how many models, each in a folder of its own, read side by side, their facts
             joined; 1 for a model of its own.
         priors: SHA-256 of the triples it knows already, None where it knows none.
+        names: SHA-256 of the names it looks up and their habits, None where it looks up none.
         codec: fingerprint of the codec that all graphs were trained with.
         data: SHA-256 of the training file's bytes, None where it was not a file.
         vectors: SHA-256 of the word vectors that the model reads, None where it reads none.
@@ -113,6 +115,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     members: int = 1
     families: int = 1
     priors: str | None = None
+    names: str | None = None
     vectors: str | None = None
     started: Started | None = None
     taught: Taught | None = None
@@ -173,19 +176,32 @@ class ModelFolder:
         Raises:
             FolderError: they are missing, or not those that the manifest names.
         """
-        if self.manifest.priors is None:
+        content = self._part(PRIORS, self.manifest.priors)
+        return None if content is None else Priors.read(content)
+
+    def names(self) -> bytes | None:
+        """The content of what the model looks names up in, if it looks up any.
+
+        Raises:
+            FolderError: see ``priors``.
+        """
+        return self._part(NAMES, self.manifest.names)
+
+    def _part(self, name: str, wanted: str | None) -> bytes | None:
+        """The content of a file that the manifest names by its SHA-256."""
+        if wanted is None:
             return None
-        path = self.path / PRIORS
+        path = self.path / name
         try:
             content = path.read_bytes()
         except OSError as error:
             raise FolderError(f"{path}: cannot be read: {error.strerror}") from error
-        if (found := fingerprint(content)) != self.manifest.priors:
+        if (found := fingerprint(content)) != wanted:
             raise FolderError(
-                f"{path}: has SHA-256 {found[:12]}, {MANIFEST} wants {self.manifest.priors[:12]}; "
+                f"{path}: has SHA-256 {found[:12]}, {MANIFEST} wants {wanted[:12]}; "
                 "take both from one training"
             )
-        return Priors.read(content)
+        return content
 
     def families(self) -> list[ModelFolder]:
         """The folders of the models that are joined; of a model of its own, none.
@@ -201,6 +217,7 @@ class ModelFolder:
         """Bytes of all that is needed to run the model; of an encoder, to start from it."""
         own = [self.path / MANIFEST, self.path / CODEC]
         own += [self.path / PRIORS] if self.manifest.priors else []
+        own += [self.path / NAMES] if self.manifest.names else []
         if not self.families():
             own += [*self.path.glob("*.onnx")] or [self.path / WEIGHTS]
         parts = sum(part.stat().st_size for part in own)

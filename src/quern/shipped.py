@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
+from quern import tasks
 from quern.errors import FolderError
 from quern.folder import MANIFEST, ModelFolder
+from quern.links import MentionModel
 from quern.records import Triple
 from quern.schema import Schema
-from quern.tasks import load as open_folder
 from quern.text import han_share
 from quern.triples import ReadsTriples
+
+if TYPE_CHECKING:
+    from quern.kb import KnowledgeBase
 
 HOME = Path(__file__).parent / "models"
 _MOSTLY_HAN = 0.2  # a Chinese text may be full of Latin names and digits
@@ -54,17 +58,25 @@ def _triples_of(language: Language, preset: Preset) -> str:
     return fast if preset == "fast" and fast in names() else f"{language}-triples"
 
 
-def load(model: str | Path, *, threads: int = 1) -> ReadsTriples:
+def load(
+    model: str | Path, *, kb: KnowledgeBase | None = None, threads: int = 1
+) -> ReadsTriples | MentionModel:
     """Open a model folder, or a shipped model by its name.
 
     Args:
         model: path of a folder, or a name such as ``zh-triples``.
+        kb: a knowledge base, for a model that looks up the names of one.
         threads: threads for each run of a graph; more workers serve better than more threads.
 
     Raises:
         FolderError: it is not a model folder, or one this quern cannot read.
     """
-    return open_folder(find(model), threads=threads)
+    return tasks.load_any(find(model), kb=None if kb is None else kb.names, threads=threads)
+
+
+def load_triples(model: str | Path, *, threads: int = 1) -> ReadsTriples:
+    """Open a model that reads triples; see ``load``."""
+    return tasks.load(find(model), threads=threads)
 
 
 class Reading(NamedTuple):
@@ -93,7 +105,7 @@ class TripleReader:
         self._models: dict[str, ReadsTriples] = {}
         self._only = None if model is None else str(model)
         if self._only is not None:
-            self._models[self._only] = load(self._only)
+            self._models[self._only] = load_triples(self._only)
 
     def __call__(
         self, texts: Sequence[str], min_score: float = 0.0, uncertain: float | None = None
@@ -118,5 +130,5 @@ class TripleReader:
     def _model(self, name: str) -> ReadsTriples:
         model = self._models.get(name)
         if model is None:
-            model = self._models[name] = load(name)
+            model = self._models[name] = load_triples(name)
         return model

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from quern.alignment import Label
 from quern.errors import FolderError
 from quern.folder import ModelFolder
+from quern.links import Dictionary, FindsNames, LinkSettings, LinkThresholds, MentionModel
 from quern.runtime import Averaged, Runs
 from quern.triples import ReadsTriples, Thresholds, TripleModel, TripleUnion
 
@@ -44,37 +46,96 @@ def _triples(folder: ModelFolder, encoder: Runs, objects: Runs) -> TripleModel:
     )
 
 
-TASKS: dict[str, Callable[[ModelFolder, int], ReadsTriples]] = {
-    "triples": _open_triples,
+def _open_links(folder: ModelFolder, threads: int, kb: FindsNames | None = None) -> MentionModel:
+    manifest, content = folder.manifest, folder.names()
+    of_base = msgspec.convert(manifest.settings, LinkSettings).names == "base"
+    if of_base and kb is None:
+        raise FolderError(
+            f"{folder.path}: looks up the names of a knowledge base; give one (--kb FILE)"
+        )
+    return MentionModel(
+        folder.codec,
+        folder.graph("mentions", threads),
+        msgspec.convert(manifest.thresholds, LinkThresholds),
+        None if content is None else Dictionary.read(content, kb if of_base else None),
+        manifest.reading,
+        manifest.calibration,
+    )
+
+
+# What each task is told of where another was wanted.
+TASKS: dict[str, str] = {
+    "triples": "it reads facts: quern extract",
+    "links": "it finds mentions: quern link",
 }
 
 ENCODER = "encoder"  # the task of a folder that no graph comes with
 
 
 def load(path: str | Path, *, threads: int = 1) -> ReadsTriples:
-    """Open a model folder, or one of several joined.
+    """Open a folder that reads triples, or one of several joined.
 
     Args:
         path: the folder.
         threads: threads for each run of a graph; more workers serve better than more threads.
 
     Raises:
-        FolderError: it is not a model folder, or one this quern cannot read.
+        FolderError: it is not a model folder, does another task, or is one this quern cannot
+            read.
     """
+    with _opened(path) as folder:
+        _of_task(folder, "triples")
+        return _open_triples(folder, threads)
+
+
+def load_links(path: str | Path, *, kb: FindsNames | None = None, threads: int = 1) -> MentionModel:
+    """Open a folder that finds mentions.
+
+    Args:
+        path: the folder.
+        kb: the names of a knowledge base, for a model that was trained with such.
+        threads: see ``load``.
+
+    Raises:
+        FolderError: see ``load``; or it wants a knowledge base.
+    """
+    with _opened(path) as folder:
+        _of_task(folder, "links")
+        return _open_links(folder, threads, kb)
+
+
+def load_any(
+    path: str | Path, *, kb: FindsNames | None = None, threads: int = 1
+) -> ReadsTriples | MentionModel:
+    """Open the folder of a model of any task; see ``load`` and ``load_links``."""
+    if ModelFolder(Path(path)).manifest.task == "links":
+        return load_links(path, kb=kb, threads=threads)
+    return load(path, threads=threads)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[ModelFolder]:
+    """A folder of a task that quern knows; what does not fit in its manifest is named."""
     folder = ModelFolder(Path(path))
-    if folder.manifest.task == ENCODER:
+    task = folder.manifest.task
+    if task == ENCODER:
         raise FolderError(
             f"{path}: an encoder to start trainings from (--init), not a model that reads"
         )
-    opener = TASKS.get(folder.manifest.task)
-    if opener is None:
-        raise FolderError(
-            f"{path}: task '{folder.manifest.task}' is unknown; known: {', '.join(TASKS)}"
-        )
+    if task not in TASKS:
+        raise FolderError(f"{path}: task '{task}' is unknown; known: {', '.join(TASKS)}")
     try:
-        return opener(folder, threads)
+        yield folder
     except msgspec.ValidationError as error:
         raise FolderError(f"{path}: quern.json: {error}") from error
+
+
+def _of_task(folder: ModelFolder, wanted: str) -> None:
+    task = folder.manifest.task
+    if task != wanted:
+        raise FolderError(
+            f"{folder.path}: does the task '{task}', and one of '{wanted}' is wanted; {TASKS[task]}"
+        )
 
 
 def load_one(path: str | Path, *, threads: int = 1) -> TripleModel:

@@ -134,7 +134,7 @@ def _measure(
     seconds: float,
     threads: int,
 ) -> Report:
-    models = [shipped.load(name) for name in names]
+    models = [shipped.load_triples(name) for name in names]
     contenders = [bench.Contender(n, m, threads) for n, m in zip(names, models, strict=True)]
     note(f"{data.total:,} texts; measuring for {seconds:.0f} s")
     began = time.perf_counter()

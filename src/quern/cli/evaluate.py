@@ -27,7 +27,7 @@ from quern.evaluation.wording import (
 )
 from quern.folder import ModelFolder
 from quern.schema import Rule
-from quern.shipped import find, load
+from quern.shipped import find, load_triples
 from quern.triples import ReadsTriples
 
 _HEADS = ("wanted", "given", "right", "precision", "recall", "F1")
@@ -124,7 +124,7 @@ def command(
 def _open(model: str) -> tuple[ReadsTriples, str | None]:
     """The model, and the SHA-256 of the data that it was trained on."""
     path = find(model)
-    return load(path), ModelFolder(path).manifest.data
+    return load_triples(path), ModelFolder(path).manifest.data
 
 
 def _out_of_reach(precision: float, judged: Sequence[Judged]) -> str:
