@@ -21,10 +21,10 @@ def run(journey: Journey, out: Path, *, resume: bool, overwrite: bool) -> dict[s
     guessed = journey.training.problems
     if guessed:
         note(f"labels that did not fit or were placed by guess:\n{listing(guessed)}")
-    items, labels = len(journey.training.items), len(journey.training.labels)
-    note(f"{items:,} windows to train on, {len(journey.training.dev):,} dev texts, {labels} labels")
-    if (known := journey.training.priors) is not None:
-        note(f"{len(known):,} known triples{_left_out(journey)}")
+    items, dev = len(journey.training.items), len(journey.training.dev)
+    first, *others = journey.training.notes
+    for said in (f"{items:,} windows to train on, {dev:,} dev texts, {first}", *others):
+        note(said)
     watch = _Watch(journey)
     try:
         metrics = journey.run(out, resume=resume, overwrite=overwrite, report=watch)
@@ -43,19 +43,12 @@ def run(journey: Journey, out: Path, *, resume: bool, overwrite: bool) -> dict[s
     return metrics
 
 
-def _left_out(journey: Journey) -> str:
-    """What to say of facts that no label can make use of."""
-    predicates = {label.predicate for label in journey.training.labels}
-    count = sum(fact.predicate not in predicates for fact in journey.facts)
-    return f"; {count:,} facts have a predicate that no label has" if count else ""
-
-
 class _Watch:
     """Shows a training: a bar within each epoch, a line after it."""
 
     def __init__(self, journey: Journey) -> None:
         self._items = len(journey.training.items)
-        self._epochs = journey.plan.schedule.epochs
+        self._epochs = journey.training.plan.schedule.epochs
         self._began = time.monotonic()
         self._bar = ExitStack()
         self._advance: Advance | None = None

@@ -109,8 +109,10 @@ class Distilling(Journey):
             "left_out": folder.fingerprint(msgspec.json.encode([e.text for e in dev])),
         }
         data = data_hash(texts.labelled) if isinstance(texts.labelled, Path) else None
-        training = TripleTraining(self.items, dev, plan, begun.encoder, vectors=begun.vectors)
-        super().__init__(training, data, {**begun.identity, **self._source}, allow)
+        self.student = TripleTraining(
+            self.items, dev, plan, begun.encoder, vectors=begun.vectors, facts=begun.facts
+        )
+        super().__init__(self.student, data, {**begun.identity, **self._source}, allow)
 
     def read(
         self,
@@ -163,8 +165,8 @@ class Distilling(Journey):
         taught = folder.Taught(
             teacher=self._source["teacher"], labelled=len(self._examples), raw=self.raw.count
         )
-        figures = evaluation.score(self.teacher, self.training.dev).figures()
-        return self.training.write(
+        figures = evaluation.score(self.teacher, self.student.dev).figures()
+        return self.student.write(
             out, data=self.data, taught=taught, beside={"teacher": figures}, overwrite=overwrite
         )
 

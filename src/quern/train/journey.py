@@ -11,10 +11,9 @@ import msgspec
 
 from quern.alignment import Problem
 from quern.errors import DataError
-from quern.records import LabelledTriple
 from quern.train.checkpoint import Checkpoint
 from quern.train.loop import Epoch, Step
-from quern.train.triple_training import Plan, TripleTraining
+from quern.train.training import Training, without_about
 
 _SHOWN = 5
 
@@ -24,16 +23,12 @@ class Journey:
 
     Attributes:
         training: what is run.
-        plan: its settings.
         data: SHA-256 of what it learns from, None where that was no file.
-        facts: triples known from elsewhere.
     """
-
-    facts: Sequence[LabelledTriple] = ()
 
     def __init__(
         self,
-        training: TripleTraining,
+        training: Training,
         data: str | None,
         identity: dict[str, Any],
         allow: Collection[str],
@@ -49,24 +44,24 @@ class Journey:
         Raises:
             DataError: labels would be lost that ``allow`` does not name.
         """
-        self.training, self.plan, self.data = training, training.plan, data
+        self.training, self.data = training, data
         self._identity = identity
         lost = [p for p in training.problems if p.lost and p.kind not in allow]
         if lost:
             kinds = sorted({problem.kind for problem in lost})
             raise DataError(
                 f"{len(lost)} label(s) would be lost:\n{listing(lost)}\n"
-                "Mend them (quern check triples names every one), or go on without them: "
+                f"Mend them (quern check {training.task} names every one), or go on without them: "
                 + " ".join(f"--allow {kind}" for kind in kinds)
             )
 
     def checkpoint(self, out: Path) -> Checkpoint:
         """Where this training keeps its state while it runs: a folder beside ``out``."""
-        plan = msgspec.structs.replace(self.plan, about=Plan().about)
+        plan = without_about(self.training.plan)
         identity = {
             "data": self.data,
             "plan": msgspec.to_builtins(plan),
-            "priors": self.training.known,
+            **self.training.identity,
             **self._identity,
         }
         return Checkpoint(work_folder(out), identity)

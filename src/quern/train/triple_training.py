@@ -7,26 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from quern import __version__, evaluation, folder
 from quern.alignment import Label, Problem
-from quern.card import card
 from quern.errors import DataError
 from quern.priors import Priors
 from quern.records import LabelledTriple, TripleExample
 from quern.runtime import Graph
 from quern.tasks import load
-from quern.text import GRAM_SLOTS, SHAPES, CodecRules, TextCodec
+from quern.text import CodecRules, TextCodec
 from quern.train.checkpoint import Checkpoint
-from quern.train.curves import draw
 from quern.train.encoders import EncoderSettings, Pretrained
 from quern.train.export import ExportedGraph, export, parity
-from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights, hash_seed
-from quern.train.memory import keep_freed
+from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights
+from quern.train.training import example_inputs, finish, named, prepare
 from quern.train.triple_items import TripleItems
 from quern.train.triples import EncoderGraph, ObjectGraph, TripleNet
 from quern.train.word_vectors import WordVectors
@@ -85,13 +81,8 @@ class TripleTraining:
         """
         if not any(e.triples for e in dev):
             raise DataError(_NOTHING)
-        self.plan, self.dev = plan, list(dev)
-        keep_freed()
-        torch.set_num_threads(plan.schedule.threads)
-        torch.use_deterministic_algorithms(True)
-        # What is not initialised is never read here; filling it costs a tenth of a step.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        torch.manual_seed(hash_seed([plan.schedule.seed]))
+        self.plan, self.dev, self._facts = plan, list(dev), list(facts)
+        prepare(plan.schedule)
         if isinstance(train, TripleItems):
             self.items = train
         else:
@@ -111,6 +102,27 @@ class TripleTraining:
             init.start(self.net.encoder, EncoderSettings.of(plan.settings), self.codec)
         self.trainer = Trainer(self.net, self.items, plan.schedule)
         self._graphs = export_graphs(self.net, self.codec)
+
+    task = "triples"
+
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """What else than data and plan must be the same to go on from a checkpoint."""
+        return {"priors": self.known}
+
+    @property
+    def notes(self) -> list[str]:
+        """What to say of the data before training begins."""
+        notes = [f"{len(self.labels)} labels"]
+        if self.priors is not None:
+            notes.append(f"{len(self.priors):,} known triples{self._left_out()}")
+        return notes
+
+    def _left_out(self) -> str:
+        """What to say of facts that no label can make use of."""
+        predicates = {label.predicate for label in self.labels}
+        count = sum(fact.predicate not in predicates for fact in self._facts)
+        return f"; {count:,} facts have a predicate that no label has" if count else ""
 
     @property
     def problems(self) -> list[Problem]:
@@ -142,13 +154,13 @@ class TripleTraining:
         Returns:
             What was measured, as it stands in ``metrics.json``.
         """
-        arrays = _named(self.trainer.best)
+        arrays = named(self.trainer.best)
         tuned, _ = evaluation.tune(self._model(self.trainer.best, self._usual), self.dev)
         with folder.writing(path, overwrite=overwrite) as temporary:
             self.codec.save(temporary / folder.CODEC)
             for name, graph in zip(("encoder", "objects"), self._graphs, strict=True):
                 (temporary / f"{name}.onnx").write_bytes(graph.refill(arrays))
-            save_file(arrays | _named(dict(self.net.named_buffers())), temporary / folder.WEIGHTS)
+            save_file(arrays | named(dict(self.net.named_buffers())), temporary / folder.WEIGHTS)
             if self.priors is not None:
                 (temporary / folder.PRIORS).write_bytes(self.priors.payload())
             folder.write_json(temporary / folder.MANIFEST, self._manifest(tuned, data, taught))
@@ -159,10 +171,7 @@ class TripleTraining:
                 "calibration": evaluation.calibrate(temporary, self.dev),
                 "epochs": self.trainer.state.history,
             }
-            folder.write_json(temporary / folder.METRICS, metrics)
-            draw(self.trainer.state.history, temporary / folder.CURVES)
-            page = card(folder.ModelFolder(temporary), path.name)
-            (temporary / folder.CARD).write_text(page, encoding="utf-8")
+            finish(temporary, path.name, metrics)
         return metrics
 
     def _manifest(
@@ -194,7 +203,7 @@ class TripleTraining:
         return counts[best].figures()
 
     def _model(self, weights: Weights, thresholds: Thresholds) -> TripleModel:
-        arrays, threads = _named(weights), self.plan.schedule.threads
+        arrays, threads = named(weights), self.plan.schedule.threads
         encoder, objects = (Graph(graph.refill(arrays), threads) for graph in self._graphs)
         return TripleModel(
             self.codec,
@@ -227,14 +236,9 @@ def _items(
     return TripleItems(train, codec, labels, plan.fitting, spans, priors)
 
 
-def _named(weights: Mapping[str, torch.Tensor]) -> dict[str, NDArray[np.float32]]:
-    """Weights under the names that they have in the graphs."""
-    return {f"net.{name}": tensor.numpy() for name, tensor in weights.items()}
-
-
 def export_graphs(net: TripleNet, codec: TextCodec) -> tuple[ExportedGraph, ExportedGraph]:
     """Trace both graphs on a small made-up batch and check them against torch."""
-    units = _example_inputs(codec)
+    units = example_inputs(codec)
     if (trust := net.objects.trust) is not None:
         units["known"] = _example_marks(3, 16, 2)
     with torch.no_grad():
@@ -255,26 +259,10 @@ def export_graphs(net: TripleNet, codec: TextCodec) -> tuple[ExportedGraph, Expo
     outputs = _ENCODED if net.spans is None else (*_ENCODED, "spans")
     encoder = export(EncoderGraph(net), units, outputs, axes, codec.fingerprint)
     objects = export(ObjectGraph(net), subjects, ["objects"], axes, codec.fingerprint)
-    weights = _named({name: p.detach() for name, p in net.named_parameters()})
+    weights = named({name: p.detach() for name, p in net.named_parameters()})
     parity(EncoderGraph(net), Graph(encoder.refill(weights)), units)
     parity(ObjectGraph(net), Graph(objects.refill(weights)), subjects)
     return encoder, objects
-
-
-def _example_inputs(codec: TextCodec) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(0)
-
-    def draw(least: int, below: int, *size: int) -> torch.Tensor:
-        return torch.randint(least, below, size, generator=generator, dtype=torch.int32)
-
-    units = draw(1, len(codec.vocabulary), 3, 16)
-    units[1, 9:] = 0
-    inputs = {
-        "units": units,
-        "shapes": draw(1, SHAPES, 3, 16),
-        "grams": draw(0, codec.rules.buckets, 3, 16, GRAM_SLOTS),
-    }
-    return inputs | ({"words": draw(0, len(codec.words) + 1, 3, 16)} if codec.words else {})
 
 
 def _example_marks(*size: int) -> torch.Tensor:

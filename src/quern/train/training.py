@@ -1,0 +1,123 @@
+"""What the trainings of all tasks share: how they begin, and how their folder is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from quern import folder
+from quern.alignment import Problem
+from quern.card import card
+from quern.text import GRAM_SLOTS, SHAPES, TextCodec
+from quern.train.checkpoint import Checkpoint
+from quern.train.curves import draw
+from quern.train.loop import Epoch, Schedule, Step, Trainer, hash_seed
+from quern.train.memory import keep_freed
+
+
+class Planned(Protocol):
+    """The settings of a training."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """How the network is trained."""
+
+
+class Training(Protocol):
+    """A training of any task, on its way to a folder.
+
+    Attributes:
+        task: what ``quern check`` calls it.
+        trainer: runs the loop.
+    """
+
+    task: str
+    trainer: Trainer
+
+    @property
+    def plan(self) -> Planned:
+        """Its settings: a struct."""
+
+    @property
+    def items(self) -> Sized:
+        """What it learns from."""
+
+    @property
+    def dev(self) -> Sized:
+        """What it is chosen by."""
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """Labels that do not fit, or are placed by guess."""
+
+    @property
+    def identity(self) -> Mapping[str, str | None]:
+        """What else than data and plan must be the same to go on from a checkpoint."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What to say of the data before training begins."""
+
+    def run(self, checkpoint: Checkpoint | None = None) -> Iterator[Step | Epoch]:
+        """Train."""
+
+    def write(self, path: Path, *, data: str | None, overwrite: bool = False) -> dict[str, Any]:
+        """Write the folder and give what was measured on it."""
+
+
+def prepare(schedule: Schedule) -> None:
+    """Make torch do the same each time, with the schedule's threads and seed."""
+    keep_freed()
+    torch.set_num_threads(schedule.threads)
+    torch.use_deterministic_algorithms(True)
+    # What is not initialised is never read here; filling it costs a tenth of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.manual_seed(hash_seed([schedule.seed]))
+
+
+def named(weights: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
+    """Weights under the names that they have in the graphs."""
+    return {f"net.{name}": tensor.numpy() for name, tensor in weights.items()}
+
+
+def example_inputs(codec: TextCodec) -> dict[str, Tensor]:
+    """A small made-up batch, (3, 16), to trace graphs on."""
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(least: int, below: int, *size: int) -> Tensor:
+        return torch.randint(least, below, size, generator=generator, dtype=torch.int32)
+
+    units = draw(1, len(codec.vocabulary), 3, 16)
+    units[1, 9:] = 0
+    inputs = {
+        "units": units,
+        "shapes": draw(1, SHAPES, 3, 16),
+        "grams": draw(0, codec.rules.buckets, 3, 16, GRAM_SLOTS),
+    }
+    return inputs | ({"words": draw(0, len(codec.words) + 1, 3, 16)} if codec.words else {})
+
+
+def finish(path: Path, name: str, metrics: Mapping[str, Any]) -> None:
+    """Write scores, curves and card into a folder that is otherwise whole.
+
+    Args:
+        path: the folder.
+        name: what the card calls it.
+        metrics: what was measured, the history of the training under ``epochs``.
+    """
+    folder.write_json(path / folder.METRICS, metrics)
+    draw(metrics["epochs"], path / folder.CURVES)
+    page = card(folder.ModelFolder(path), name)
+    (path / folder.CARD).write_text(page, encoding="utf-8")
+
+
+def without_about(plan: Any) -> Any:
+    """A plan without what only the card says; it may change while a training is stopped."""
+    return msgspec.structs.replace(plan, about=folder.About())
