@@ -18,7 +18,7 @@ def card(folder: ModelFolder, name: str) -> str:
         name: what to call the model where its maker does not say.
     """
     name = folder.manifest.about.name or name
-    of_task = _encoder if folder.manifest.task == "encoder" else _triples
+    of_task = {"encoder": _encoder, "links": _links}.get(folder.manifest.task, _triples)
     return "\n".join([*_head(folder, name), *of_task(folder, name)]) + "\n"
 
 
@@ -116,7 +116,39 @@ def _triples(folder: ModelFolder, name: str) -> list[str]:
     ]
 
 
-def _scores(metrics: dict[str, Any]) -> list[str]:
+def _links(folder: ModelFolder, name: str) -> list[str]:
+    manifest, metrics = folder.manifest, folder.metrics()
+    names = manifest.settings.get("names")
+    looked_up = {
+        "base": "It looks up the names of a knowledge base, which must be given to it.",
+        "labels": "It looks up the names that its training texts label.",
+    }.get(str(names), "It looks up no names.")
+    only = "Nothing else is a mention." if manifest.settings.get("names_only") else ""
+    base = " --kb kb.sqlite" if names == "base" else ""
+    return [
+        "## Scores",
+        "",
+        *_scores(metrics, "Mentions by their places"),
+        *_calibration(folder),
+        "",
+        "## Speed",
+        "",
+        *_speed(metrics),
+        "",
+        "## Limits",
+        "",
+        manifest.about.limits or "Trained on one kind of text; expect less on any other.",
+        f"{looked_up} {only}".rstrip(),
+        _cut(manifest.reading, folder.codec.rules, "a mention longer than a window is not found."),
+        "Of mentions that overlap, one is given.",
+        "",
+        "## Use",
+        "",
+        f"```sh\nquern link --model {name}{base} notes.txt\n```",
+    ]
+
+
+def _scores(metrics: dict[str, Any], what: str = "Triples as strings") -> list[str]:
     rows = [
         f"| {part} | {row['f1']:.4f} | {row['precision']:.4f} | {row['recall']:.4f} |"
         for part, row in metrics.items()
@@ -125,7 +157,7 @@ def _scores(metrics: dict[str, Any]) -> list[str]:
     if not rows:
         return ["Not measured."]
     return [
-        "Triples as strings, micro-averaged, measured on this folder.",
+        f"{what}, micro-averaged, measured on this folder.",
         "",
         "| data | F1 | precision | recall |",
         "| --- | --- | --- | --- |",
@@ -136,6 +168,7 @@ def _scores(metrics: dict[str, Any]) -> list[str]:
 def _calibration(folder: ModelFolder) -> list[str]:
     row = folder.metrics().get("calibration") or {}
     before, after = row.get("before"), row.get("after")
+    said = "mentions" if folder.manifest.task == "links" else "facts"
     if before is None:
         return []
     if folder.manifest.calibration is None:
@@ -143,7 +176,7 @@ def _calibration(folder: ModelFolder) -> list[str]:
         return ["", error]
     return [
         "",
-        f"Scores are calibrated on {row['facts']:,} facts (Platt scaling). Expected calibration "
+        f"Scores are calibrated on {row['facts']:,} {said} (Platt scaling). Expected calibration "
         f"error: {before:.3f} before, {after:.3f} after, on texts the fit had not seen.",
     ]
 
@@ -192,9 +225,12 @@ def _words(folder: ModelFolder) -> list[str]:
     return ["", f"{said} (SHA-256 of the vectors: `{vectors or 'several'}`)."]
 
 
-def _cut(reading: int | None, rules: CodecRules) -> str:
+def _cut(
+    reading: int | None,
+    rules: CodecRules,
+    end: str = "a fact that reaches beyond what is read at once is not found.",
+) -> str:
     cut = f"windows of {rules.window} units that overlap by {rules.overlap}"
-    end = "a fact that reaches beyond what is read at once is not found."
     if reading is None:
         return f"It reads {cut}; {end}"
     return (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from quern.text import UNKNOWN
 
 _POOL = 50  # batches that are sorted by length together
 _ROUNDS = 6
@@ -54,6 +57,26 @@ class Order:
             starts = np.arange(0, len(pool), self._size)
             for i in np.random.default_rng([*self._seed, at]).permutation(starts):
                 yield pool[i : i + self._size].tolist()
+
+
+def forget_words(
+    arrays: Mapping[str, NDArray[Any]], share: float, rng: np.random.Generator
+) -> None:
+    """Let some words and numbers of a batch be unknown, in place.
+
+    Args:
+        arrays: what ``TextCodec.arrays`` gives.
+        share: of the units that n-grams still tell apart.
+        rng: draws them.
+    """
+    if not share:
+        return
+    units = arrays["units"]
+    told = arrays["grams"][..., 0] > 0
+    forgotten = told & (rng.random(units.shape) < share)
+    units[forgotten] = UNKNOWN
+    if "words" in arrays:
+        arrays["words"][forgotten] = 0  # a new name is in no word either
 
 
 def permuted(places: Places, size: int, seed: Sequence[int]) -> Places:

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from quern.data import data_hash, read_facts, read_triples
-from quern.records import LabelledTriple, TripleExample
+from quern.records import LabelledTriple, LinkExample, TripleExample
 from quern.train.encoders import Pretrained
 from quern.train.journey import Journey
 from quern.train.triple_training import Plan, TripleTraining
 from quern.train.word_vectors import WordVectors
 
 _P = TypeVar("_P", bound=Plan)
+_E = TypeVar("_E", TripleExample, LinkExample)
 
 
 class Fold(NamedTuple):
@@ -115,7 +116,6 @@ class Fit(Journey):
         """
         start = start or Start()
         plan, begun = start.planned(plan or Plan()), start.opened()
-        self.facts = begun.facts
         known = read_triples(train) if isinstance(train, Path) else list(train)
         examples, held = split_by_hash(known, fold or HELD_OUT)
         if dev is not None:
@@ -153,9 +153,7 @@ def fit(
     return journey.run(Path(out), resume=resume, overwrite=overwrite)
 
 
-def split_by_hash(
-    examples: Sequence[TripleExample], held: Fold = HELD_OUT
-) -> tuple[list[TripleExample], list[TripleExample]]:
+def split_by_hash(examples: Sequence[_E], held: Fold = HELD_OUT) -> tuple[list[_E], list[_E]]:
     """Split examples into those to train on and those held out.
 
     A text falls on one side however often it stands, and stays there when lines are added.

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from quern.errors import DataError
+from quern.links import LINK_PRESETS
+from quern.train.link_training import LinkPlan
 from quern.train.triple_training import Plan
 from quern.triples import PRESETS
 
@@ -21,6 +23,11 @@ def plan(preset: str, words: Sequence[str]) -> Plan:
         DataError: a word is not of that form, names no setting, or its value does not fit.
     """
     return with_words(Plan(settings=PRESETS[preset]), words)
+
+
+def link_plan(preset: str, words: Sequence[str]) -> LinkPlan:
+    """A plan for mentions; see ``plan``."""
+    return with_words(LinkPlan(settings=LINK_PRESETS[preset]), words)
 
 
 def with_words(plan: _P, words: Sequence[str]) -> _P:
@@ -44,9 +51,9 @@ def with_words(plan: _P, words: Sequence[str]) -> _P:
         raise DataError(f"--set: {error}") from error
 
 
-def listed() -> Iterator[tuple[str, str]]:
-    """Every setting with its default, for the help page."""
-    for part in msgspec.to_builtins(Plan()).values():
+def listed(of: msgspec.Struct | None = None) -> Iterator[tuple[str, str]]:
+    """Every setting of a plan (of triples, by default) with its default, for the help page."""
+    for part in msgspec.to_builtins(of or Plan()).values():
         for key, value in part.items():
             yield key, msgspec.json.encode(value).decode()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,9 +28,9 @@ from quern.priors import Priors, home_of, known_objects, known_subjects
 from quern.records import TripleExample
 from quern.runtime import padded
 from quern.shipped import language
-from quern.text import UNKNOWN, Encoding, TextCodec, Window
+from quern.text import Encoding, TextCodec, Window
 from quern.train import frames
-from quern.train.batches import Order, Places, permuted
+from quern.train.batches import Order, Places, forget_words, permuted
 from quern.train.soft import Soft
 from quern.train.triples import TripleNet, triple_loss
 from quern.triples import (
@@ -181,7 +181,7 @@ class TripleItems:
             )
             named = [float(bool(item.entities)) for item in batch]
             arrays["named"] = np.array(named, dtype=np.float32)
-        self._forget_words(arrays, rng)
+        forget_words(arrays, self.fitting.unknown, rng)
         subjects = [self._subject(item, rng) for item in batch]
         arrays["start"] = np.array([s for s, _ in subjects], dtype=np.int64)
         arrays["end"] = np.array([e for _, e in subjects], dtype=np.int64)
@@ -213,15 +213,6 @@ class TripleItems:
         if self.spans:
             targets["spans"] = span_targets(item.triples, length)
         return targets
-
-    def _forget_words(self, arrays: dict[str, NDArray[Any]], rng: np.random.Generator) -> None:
-        if self.fitting.unknown:
-            units = arrays["units"]
-            told = arrays["grams"][..., 0] > 0  # only what n-grams still tell apart
-            forgotten = told & (rng.random(units.shape) < self.fitting.unknown)
-            units[forgotten] = UNKNOWN
-            if "words" in arrays:
-                arrays["words"][forgotten] = 0  # a new name is in no word either
 
     def loss(self, net: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss of a batch, by its terms."""

@@ -1,0 +1,223 @@
+"""How good a mention model is on labelled texts, and the thresholds that suit it best."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from quern.alignment import UnitSpan
+from quern.evaluation.calibrating import fit_grades, keep_scaling
+from quern.evaluation.choosing import PARTS, Parts, best_of, clearly_better, total
+from quern.evaluation.figures import Calibration, Figures, Grade, reliability
+from quern.links import (
+    LINK_SPAN,
+    LinkThresholds,
+    MentionModel,
+    ReadsMentions,
+    apart,
+    candidates,
+    gather,
+    link_grid,
+)
+from quern.metrics import Counts
+from quern.records import LinkExample
+
+_CHUNK = 256  # texts read before they are judged
+
+Place = tuple[int, int]  # where a mention begins and ends
+Status = Literal["right", "missed", "wrong"]
+
+
+class MentionFact(msgspec.Struct, frozen=True):
+    """A place that was wanted, given, or both.
+
+    Attributes:
+        status: given and wanted ("right"), only wanted ("missed") or only given ("wrong").
+        start: where it begins.
+        end: where it ends.
+        text: its words.
+        nil: whether the label says that the knowledge base lacks its entity.
+        score: the model's, None for what it missed.
+    """
+
+    status: Status
+    start: int
+    end: int
+    text: str
+    nil: bool = False
+    score: float | None = None
+
+
+class JudgedMentions(msgspec.Struct, frozen=True):
+    """A labelled text and every place that was wanted of it or given for it, each once."""
+
+    example: LinkExample
+    facts: tuple[MentionFact, ...]
+
+    @property
+    def counts(self) -> Counts:
+        """Wanted, given and right of this text."""
+        right = sum(fact.status == "right" for fact in self.facts)
+        missed = sum(fact.status == "missed" for fact in self.facts)
+        return Counts(right + missed, len(self.facts) - missed, right)
+
+    @property
+    def grades(self) -> list[Grade]:
+        """The scores of what was given, and whether each is right."""
+        return [(f.score, f.status == "right") for f in self.facts if f.score is not None]
+
+
+class MentionEvaluation(msgspec.Struct, frozen=True):
+    """The figures of a mention model, by place.
+
+    Attributes:
+        texts: how many were judged.
+        overall: of all mentions.
+        found_nil: share of the NIL mentions that were found; None where there are none.
+        found_linked: the same of the others.
+        calibration: whether scores can be read as probabilities.
+    """
+
+    texts: int
+    overall: Figures
+    found_nil: float | None
+    found_linked: float | None
+    calibration: Calibration | None
+
+
+def judge_mentions(
+    model: ReadsMentions, examples: Sequence[LinkExample], threads: int = 1
+) -> Iterator[JudgedMentions]:
+    """Run the model over labelled texts and judge its answers, in the order of the texts."""
+
+    def work(chunk: Sequence[LinkExample]) -> list[JudgedMentions]:
+        found = model([example.text for example in chunk])
+        return [
+            _judge(example, {(m.start, m.end): m.score for m in mentions})
+            for example, mentions in zip(chunk, found, strict=True)
+        ]
+
+    chunks = [examples[at : at + _CHUNK] for at in range(0, len(examples), _CHUNK)]
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for judged in pool.map(work, chunks):
+            yield from judged
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _judge(example: LinkExample, given: dict[Place, float]) -> JudgedMentions:
+    wanted = {m.place: m.kb_id is None for m in example.mentions}
+    facts = []
+    for place in sorted(wanted | given):
+        status: Status = "wrong"
+        if place in wanted:
+            status = "right" if place in given else "missed"
+        words = example.text[slice(*place)]
+        facts.append(MentionFact(status, *place, words, wanted.get(place, False), given.get(place)))
+    return JudgedMentions(example, tuple(facts))
+
+
+def summarise_mentions(judged: Sequence[JudgedMentions]) -> MentionEvaluation:
+    """Figures of judged texts."""
+    counts = Counts()
+    for text in judged:
+        counts.wanted += text.counts.wanted
+        counts.given += text.counts.given
+        counts.right += text.counts.right
+    wanted = [f for text in judged for f in text.facts if f.status != "wrong"]
+    return MentionEvaluation(
+        texts=len(judged),
+        overall=Figures.of(counts),
+        found_nil=_share_found([f for f in wanted if f.nil]),
+        found_linked=_share_found([f for f in wanted if not f.nil]),
+        calibration=reliability([g for text in judged for g in text.grades], "complete"),
+    )
+
+
+def _share_found(wanted: Sequence[MentionFact]) -> float | None:
+    found = sum(fact.status == "right" for fact in wanted)
+    return found / len(wanted) if wanted else None
+
+
+def score_mentions(model: ReadsMentions, examples: Sequence[LinkExample]) -> Counts:
+    """Micro-averaged counts over places."""
+    counts = Counts()
+    for text in judge_mentions(model, examples):
+        counts.wanted += text.counts.wanted
+        counts.given += text.counts.given
+        counts.right += text.counts.right
+    return counts
+
+
+def tune_mentions(
+    model: MentionModel, examples: Sequence[LinkExample], tried: Sequence[LinkThresholds] = ()
+) -> tuple[LinkThresholds, dict[LinkThresholds, Counts]]:
+    """Choose the thresholds with the best F1; the graph runs once, decoding for each.
+
+    Args:
+        model: the model; of its own thresholds it only matters whether they ask for spans.
+        examples: texts with their labels.
+        tried: what to choose from; the best is taken. Without them a grid is tried, and the
+            defaults stay unless another of it is clearly better.
+
+    Returns:
+        The thresholds, and the counts of all that were tried.
+    """
+    spans = model.thresholds.span is not msgspec.UNSET
+    usual = LinkThresholds(span=LINK_SPAN) if spans else LinkThresholds()
+    measured = _measure(model, examples, tried or [usual, *link_grid(usual)])
+    best = best_of(measured, usual)
+    if not tried and not clearly_better(measured[best], measured[usual]):
+        best = usual
+    return best, {each: total(parts) for each, parts in measured.items()}
+
+
+def _measure(
+    model: MentionModel, examples: Sequence[LinkExample], tried: Sequence[LinkThresholds]
+) -> dict[LinkThresholds, Parts]:
+    """What every threshold gives; neighbouring texts lie in one part, as they may be alike."""
+    count = min(PARTS, len(examples))
+    measured = {each: np.zeros((count, 3), dtype=np.int64) for each in tried}
+    for at in range(0, len(examples), model.chunk):
+        some = examples[at : at + model.chunk]
+        encodings = [model.codec.encode(example.text) for example in some]
+        found: list[dict[LinkThresholds, dict[UnitSpan, float]]] = [
+            {each: {} for each in tried} for _ in some
+        ]
+        for i, window, scores in model.scores(encodings):
+            for each, spans in found[i].items():
+                gather(spans, window, candidates(scores.marks, scores.spans, each))
+        for i, (example, encoding) in enumerate(zip(some, encodings, strict=True)):
+            part = (at + i) * count // len(examples)
+            wanted = {mention.place for mention in example.mentions}
+            for each, spans in found[i].items():
+                places = (model.codec.span(encoding, *span) for span in apart(spans))
+                given = {(place.start, place.end) for place in places}
+                measured[each][part] += (len(wanted), len(given), len(wanted & given))
+    return measured
+
+
+def calibrate_mentions(
+    path: Path, model: MentionModel, examples: Sequence[LinkExample]
+) -> dict[str, Any]:
+    """Fit the scores of a folder that is being written; its manifest is written anew.
+
+    Args:
+        path: the folder.
+        model: what it holds.
+        examples: texts with their labels, not among those it was trained on.
+
+    Returns:
+        A row for ``metrics.json``: ``facts``, and the calibration error ``before`` and ``after``.
+    """
+    raw = copy.copy(model)
+    raw.calibration = None
+    grades = [text.grades for text in judge_mentions(raw, examples)]
+    return keep_scaling(path, fit_grades(grades))

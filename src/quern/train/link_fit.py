@@ -1,0 +1,66 @@
+"""The journey from labelled mentions to a model folder, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import msgspec
+
+from quern.data import data_hash, read_links
+from quern.kb import KnowledgeBase
+from quern.records import LinkExample
+from quern.train.encoders import Pretrained
+from quern.train.fit import split_by_hash
+from quern.train.journey import Journey
+from quern.train.link_training import LinkPlan, LinkTraining
+
+
+class LinkFit(Journey):
+    """A training from files (or examples) to a folder: read, check, run, write."""
+
+    def __init__(
+        self,
+        train: Path | Sequence[LinkExample],
+        dev: Path | Sequence[LinkExample] | None,
+        plan: LinkPlan | None = None,
+        *,
+        allow: Collection[str] = (),
+        init: Path | None = None,
+        kb: KnowledgeBase | None = None,
+    ) -> None:
+        """Read and check the data, and build what will be trained.
+
+        Args:
+            train: labelled lines.
+            dev: labelled lines to choose by; without them every tenth text, by its hash, is
+                held out of the training data.
+            plan: settings.
+            allow: kinds of loss to accept: "absent", "border", "window".
+            init: folder of an encoder, or of a trained model, to start from.
+            kb: a knowledge base whose names are looked up, in place of those of the labels.
+
+        Raises:
+            DataError: the data cannot be read, or labels would be lost that ``allow`` does not
+                name.
+            FolderError: the encoder cannot be read.
+            StoreError: the knowledge base cannot be read.
+        """
+        plan = plan or LinkPlan()
+        if kb is not None:
+            settings = msgspec.structs.replace(plan.settings, names="base")
+            plan = msgspec.structs.replace(plan, settings=settings)
+        known = read_links(train) if isinstance(train, Path) else list(train)
+        if dev is None:
+            examples, held = split_by_hash(known)
+        else:
+            examples = known
+            held = read_links(dev) if isinstance(dev, Path) else list(dev)
+        encoder = None if init is None else Pretrained(init)
+        names = None if kb is None else kb.names
+        super().__init__(
+            LinkTraining(examples, held, plan, encoder, names),
+            data_hash(train) if isinstance(train, Path) else None,
+            {"init": None if encoder is None else encoder.identity},
+            allow,
+        )
