@@ -10,6 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import itertools
+
 import msgspec
 import numpy as np
 
@@ -153,7 +155,7 @@ def test_a_training_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
 
 def test_a_knowledge_base_names_what_is_looked_up(tmp_path: Path) -> None:
     with KnowledgeBase.open(tmp_path / "kb.sqlite", create=True) as kb:
-        kb.load(Entity(f"Q{i}", a + b) for i, (a, b) in enumerate(zip(_SIGNS, _SIGNS[1:])))
+        kb.load(Entity(f"Q{i}", a + b) for i, (a, b) in enumerate(itertools.pairwise(_SIGNS)))
         out = tmp_path / "model"
         few = plan(msgspec.structs.replace(SMALL, names_only=True), epochs=2, fine_epochs=0)
         LinkFit(TRAIN, DEV, few, kb=kb).run(out)
@@ -162,7 +164,7 @@ def test_a_knowledge_base_names_what_is_looked_up(tmp_path: Path) -> None:
             quern.load(out)
         model = quern.load(out, kb=kb)
         given = {m.text for of in model([e.text for e in DEV]) for m in of}
-        signs = {a + b for a, b in zip(_SIGNS, _SIGNS[1:])}
+        signs = {a + b for a, b in itertools.pairwise(_SIGNS)}
         assert given <= signs, "with names_only nothing but a name is a mention"
 
 

@@ -22,6 +22,7 @@ VERBS = {
     "evaluate": "Score a model on labelled data; optionally write a report of its errors.",
     "bench": "Measure a model's speed (and score) on your own file.",
     "extract": "Read facts out of texts.",
+    "link": "Find what is named in texts.",
     "kb": "Keep a knowledge base: import entities, search, change, find their names in texts.",
     "info": "Say what a model folder holds, or which models there are.",
     "export": "Write a model folder in another form, such as int8.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ import msgspec
 
 from quern.cli import options
 from quern.cli.console import counted, note
+from quern.cli.evaluate_links import evaluate_links
 from quern.cli.rules import read_schema, schema_options, tell_counts, tell_unknown
 from quern.cli.table import columns
 from quern.data import data_hash, read_triples
@@ -61,6 +62,7 @@ _HEADS = ("wanted", "given", "right", "precision", "recall", "F1")
     help="Name the least score that reaches this precision on DATA.",
 )
 @schema_options
+@options.kb
 @options.table_or_json
 @options.threads
 def command(
@@ -72,6 +74,7 @@ def command(
     target: float | None,
     schema_file: Path | None,
     without: tuple[Rule, ...],
+    kb: Path | None,
     form: Literal["table", "json"],
     threads: int,
 ) -> None:
@@ -79,6 +82,9 @@ def command(
 
     DATA holds one JSON object a line, with a "text" and its "triples", as for training. A fact
     is right if subject, predicate and object are those of a label, word for word.
+
+    A model of links is scored on lines with a "text" and its "mentions"; a mention is right if
+    it begins and ends where a label does. It takes --kb, --format and --threads.
 
     \b
     Examples:
@@ -89,6 +95,11 @@ def command(
     """
     if page is not None and not page.absolute().parent.is_dir():
         raise click.BadParameter(f"{page.parent}: no such folder", param_hint="--report")
+    if (folder := _links(model)) is not None:
+        of_facts = {"--strict": strict, "--report": page, "--target-precision": target}
+        _refuse(model, of_facts | {"--schema": schema_file})
+        return evaluate_links(folder, data, kb, form, threads)
+    _refuse(model, {"--kb": kb})
     schema = read_schema(schema_file, without)
     reader, trained_on = _open(model)
     known = frozenset(label.predicate for label in reader.labels)
@@ -105,20 +116,29 @@ def command(
     if digest == trained_on:
         note(f"{data}: the model was trained on this very file; on new texts expect less")
     if page is not None:
-        ruled = f" with {schema_file.name}" if schema_file else ""
-        html = report(evaluation, judged, f"{model}{ruled} on {data.name}", errors)
-        # A lone surrogate is no text that a file can hold.
-        page.write_text(html, "utf-8", errors="xmlcharrefreplace", newline="\n")
-        note(f"{page}: written")
+        what = model + (f" with {schema_file.name}" if schema_file else "")
+        _write_page(page, report(evaluation, judged, f"{what} on {data.name}", errors))
     if form == "json":
-        head: dict[str, Any] = {"model": model, "data": str(data), "data_sha256": digest}
-        if schema_file is not None:
-            head |= {"schema": str(schema_file), "without": without}
+        ruled = {"schema": str(schema_file), "without": without} if schema_file else {}
+        head = {"model": model, "data": str(data), "data_sha256": digest, **ruled}
         _write_json(head, evaluation)
     else:
         _write_tables(evaluation)
     if evaluation.target is not None and evaluation.target.figures is None:
         raise DataError(f"{data}: {_out_of_reach(evaluation.target.goal, judged)}")
+
+
+def _links(model: str) -> ModelFolder | None:
+    """The folder of a model that finds mentions, None of any other."""
+    folder = ModelFolder(find(model))
+    return folder if folder.manifest.task == "links" else None
+
+
+def _refuse(model: str, given: Mapping[str, object]) -> None:
+    """Refuse options that are not for the task of a model."""
+    for option, value in given.items():
+        if value:
+            raise click.UsageError(f"{option} is not for a model such as {model}")
 
 
 def _open(model: str) -> tuple[ReadsTriples, str | None]:
@@ -134,6 +154,12 @@ def _out_of_reach(precision: float, judged: Sequence[Judged]) -> str:
         f"no least score reaches a precision of {precision:g}; the best is {reached}. "
         "Ask for less, or train on more labels"
     )
+
+
+def _write_page(page: Path, html: str) -> None:
+    # A lone surrogate is no text that a file can hold.
+    page.write_text(html, "utf-8", errors="xmlcharrefreplace", newline="\n")
+    note(f"{page}: written")
 
 
 def _write_json(head: dict[str, Any], evaluation: Evaluation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -9,8 +10,9 @@ import click
 from quern.bench import LOSS
 from quern.cli import options
 from quern.cli.console import note
-from quern.data import read_triples
+from quern.data import read_links, read_triples
 from quern.errors import MissingExtra
+from quern.folder import ModelFolder
 from quern.shipped import find
 
 
@@ -29,8 +31,11 @@ from quern.shipped import find
     required=True,
     help="Labelled lines to fix the scales by and to score both models on: your dev data.",
 )
+@options.kb
 @options.overwrite
-def command(model: str, out: Path, int8: bool, data: Path, overwrite: bool) -> None:
+def command(
+    model: str, out: Path, int8: bool, data: Path, kb: Path | None, overwrite: bool
+) -> None:
     """Write MODEL in another form into the folder OUT, and score it again (extra 'train').
 
     Both folders are scored on DATA through the code that users run. The folder is written
@@ -42,10 +47,17 @@ def command(model: str, out: Path, int8: bool, data: Path, overwrite: bool) -> N
       quern export model model-int8 --int8 --data dev.jsonl
     """
     try:
-        from quern.train.int8 import write_int8
+        from quern.train.int8 import write_int8, write_links_int8
     except ModuleNotFoundError as error:
         raise MissingExtra("quern export", "train") from error
-    metrics = write_int8(find(model), out, read_triples(data), overwrite=overwrite)
+    source = find(model)
+    if ModelFolder(source).manifest.task == "links":
+        with ExitStack() as stack:
+            names = options.names_of(kb, stack)
+            examples = read_links(data)
+            metrics = write_links_int8(source, out, examples, names, overwrite=overwrite)
+    else:
+        metrics = write_int8(source, out, read_triples(data), overwrite=overwrite)
     before, after = metrics["fp32"]["f1"], metrics["dev"]["f1"]
     note(f"wrote {out}: F1 {after:.4f}, was {before:.4f} in fp32")
     if before - after > LOSS:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import click
 import msgspec
@@ -15,27 +13,14 @@ import msgspec
 from quern.cli import options
 from quern.cli.console import note, progress
 from quern.cli.rules import read_schema, schema_options, tell_counts, tell_unknown
+from quern.cli.streaming import Source, chunks, in_order, sources
 from quern.cli.table import columns
-from quern.data import Document, TextForm, documents, form_of, open_bytes
-from quern.errors import DataError
+from quern.data import TextForm
 from quern.records import Triple
 from quern.schema import Rule
 from quern.shipped import Reading, TripleReader
 
-_STDIN = Path("-")
-_CHUNK = 256  # texts read before their results are written
-
-Form = Literal["table", "jsonl"]
-
-
-class _Source(NamedTuple):
-    """A text to read and the file it stands in."""
-
-    file: str
-    document: Document
-
-
-_Read = tuple[_Source, Reading]
+_Read = tuple[Source, Reading]
 
 
 @click.command("extract")
@@ -48,20 +33,8 @@ _Read = tuple[_Source, Reading]
     show_default=True,
     help="Which of the shipped models to take where --model is not given (fast: Chinese only).",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "jsonl"]),
-    help="A table to look at, or one JSON object for each text. "
-    "[default: table on a terminal, else jsonl]",
-)
-@click.option(
-    "--input",
-    "kind",
-    type=click.Choice(["txt", "jsonl"]),
-    help='How to read the input: a text a line, or JSON lines with a "text". '
-    "[default: by each file's name; txt for standard input]",
-)
+@options.form
+@options.text_input
 @click.option(
     "--min-score",
     type=click.FloatRange(0, 1),
@@ -81,7 +54,7 @@ def command(
     files: tuple[Path, ...],
     model: str | None,
     preset: Literal["full", "fast"],
-    form: Form | None,
+    form: options.Form | None,
     kind: TextForm | None,
     min_score: float,
     uncertain: float | None,
@@ -112,15 +85,15 @@ def command(
     reader = TripleReader(model, preset, schema)
     if schema is not None:
         tell_unknown(schema, reader.predicates())
-    write = _write_jsonl if _form(form) == "jsonl" else _write_table
+    write = _write_jsonl if options.form_of_output(form) == "jsonl" else _write_table
 
-    def read(chunk: list[_Source]) -> list[_Read]:
+    def read(chunk: list[Source]) -> list[_Read]:
         readings = reader([source.document.text for source in chunk], min_score, uncertain)
         return list(zip(chunk, readings, strict=True))
 
     texts = facts = doubtful = 0
     with progress("reading", None, "texts") as advance, ThreadPoolExecutor(threads) as pool:
-        for chunk in _in_order(pool, read, _chunks(_sources(files, kind)), threads):
+        for chunk in in_order(pool, read, chunks(sources(files, kind)), threads):
             write(chunk)
             texts += len(chunk)
             facts += sum(len(reading.triples) for _, reading in chunk)
@@ -129,54 +102,6 @@ def command(
     of_these = "" if uncertain is None else f", {doubtful:,} of them uncertain"
     note(f"{texts:,} texts, {facts:,} facts{of_these}")
     tell_counts(schema)
-
-
-def _form(form: Form | None) -> Form:
-    return form or ("table" if sys.stdout.isatty() else "jsonl")
-
-
-def _sources(files: tuple[Path, ...], kind: TextForm | None) -> Iterator[_Source]:
-    for file in files or (_STDIN,):
-        if file == _STDIN:
-            for document in documents(sys.stdin.buffer, kind or "txt", "standard input"):
-                yield _Source("-", document)
-            continue
-        with open_bytes(file) as stream:
-            for document in documents(stream, kind or form_of(file), str(file)):
-                yield _Source(str(file), document)
-
-
-def _chunks(sources: Iterator[_Source]) -> Iterator[list[_Source]]:
-    chunk: list[_Source] = []
-    try:
-        for source in sources:
-            chunk.append(source)
-            if len(chunk) == _CHUNK:
-                yield chunk
-                chunk = []
-    except DataError:
-        yield chunk  # what stands before the bad line is answered before it is reported
-        raise
-    yield chunk
-
-
-def _in_order(
-    pool: ThreadPoolExecutor,
-    work: Callable[[list[_Source]], list[_Read]],
-    chunks: Iterable[list[_Source]],
-    ahead: int,
-) -> Iterator[list[_Read]]:
-    """Results of ``work`` in the order of ``chunks``, at most ``ahead`` under way."""
-    waiting: deque[Future[list[_Read]]] = deque()
-    try:
-        for chunk in chunks:
-            waiting.append(pool.submit(work, chunk))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-    except DataError:
-        yield from (future.result() for future in waiting)
-        raise
-    yield from (future.result() for future in waiting)
 
 
 def _write_jsonl(chunk: list[_Read]) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from quern.cli import options
 from quern.cli.table import columns
 from quern.folder import Manifest, ModelFolder
+from quern.links import Dictionary
 from quern.shipped import find, names
 
 
@@ -63,6 +64,7 @@ def _facts(name: str, folder: ModelFolder) -> dict[str, Any]:
         "reading": _reading(manifest),
         "window": f"{rules.window} units, overlap {rules.overlap}",
         "known_triples": sum(len(f.priors or ()) for f in folder.families() or [folder]),
+        "names": _names(folder),
         "vocabulary": len(folder.codec.vocabulary),
         "words": len(folder.codec.words),
         "codec": manifest.codec,
@@ -74,6 +76,11 @@ def _facts(name: str, folder: ModelFolder) -> dict[str, Any]:
         "scores": scores,
         "quern": manifest.quern,
     }
+
+
+def _names(folder: ModelFolder) -> int:
+    content = folder.names()
+    return 0 if content is None else len(Dictionary.read(content))
 
 
 def _row(name: str, folder: ModelFolder) -> Iterator[str]:

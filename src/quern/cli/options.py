@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
+
+if TYPE_CHECKING:
+    from quern.kb.names import Names
+
+Form = Literal["table", "jsonl"]
 
 threads = click.option(
     "--threads",
@@ -55,3 +63,55 @@ allow = click.option(
 )
 
 resume = click.option("--resume", is_flag=True, help="Go on from where an earlier run was stopped.")
+
+text_input = click.option(
+    "--input",
+    "kind",
+    type=click.Choice(["txt", "jsonl"]),
+    help='How to read the input: a text a line, or JSON lines with a "text". '
+    "[default: by each file's name; txt for standard input]",
+)
+
+kb = click.option(
+    "--kb",
+    type=click.Path(path_type=Path),
+    help="Knowledge base (quern kb), for a model that looks up the names of one.",
+)
+
+
+def names_of(path: Path | None, stack: ExitStack) -> Names | None:
+    """The names of the base that ``--kb`` names; it is closed with ``stack``."""
+    if path is None:
+        return None
+    from quern.kb import KnowledgeBase
+
+    return stack.enter_context(KnowledgeBase.open(path)).names
+
+
+form = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "jsonl"]),
+    help="A table to look at, or one JSON object for each text. "
+    "[default: table on a terminal, else jsonl]",
+)
+
+
+def form_of_output(form: Form | None) -> Form:
+    """What ``--format`` says, or what suits standard output."""
+    return form or ("table" if sys.stdout.isatty() else "jsonl")
+
+
+dev = click.option(
+    "--dev",
+    type=click.Path(path_type=Path),
+    help="Labelled data to choose by. [default: every tenth text of TRAIN, held out]",
+)
+
+settings = click.option(
+    "--set",
+    "words",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting, such as seed=3, epochs=20, unknown=0.1 (docs/training.md lists them).",
+)

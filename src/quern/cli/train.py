@@ -8,6 +8,7 @@ import click
 
 from quern.cli import options
 from quern.cli.console import note
+from quern.cli.train_links import links
 from quern.cli.watch import run
 from quern.errors import MissingExtra, TrainingError
 from quern.folder import MANIFEST
@@ -18,13 +19,12 @@ def command() -> None:
     """Train a model on labelled data and write its folder (extra 'train')."""
 
 
+command.add_command(links)
+
+
 @command.command("triples")
 @click.argument("train", type=click.Path(path_type=Path))
-@click.option(
-    "--dev",
-    type=click.Path(path_type=Path),
-    help="Labelled data to choose by. [default: every tenth text of TRAIN, held out]",
-)
+@options.dev
 @options.out
 @options.preset
 @options.init
@@ -39,13 +39,7 @@ def command() -> None:
     help="File of more triples to look up, [s, p, o] or an object a line; with it, --priors is on.",
 )
 @options.vectors
-@click.option(
-    "--set",
-    "words",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting, such as seed=3, epochs=20, augment=0.5 (docs/training.md lists them).",
-)
+@options.settings
 @options.allow
 @click.option(
     "--folds",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -14,9 +14,11 @@ import msgspec
 from quern import bench, evaluation, folder
 from quern.card import card
 from quern.errors import DataError, FolderError
-from quern.records import TripleExample
+from quern.evaluation.mentions import calibrate_mentions, score_mentions
+from quern.links import FindsNames, MentionModel
+from quern.records import LinkExample, TripleExample
 from quern.runtime import Arrays, Graph, Results
-from quern.tasks import load, load_one
+from quern.tasks import load, load_links, load_one
 from quern.train.quantise import quantise, recorded
 from quern.triples import Thresholds, TripleModel
 
@@ -28,7 +30,7 @@ _EAGER = Thresholds(0.05, 0.05, 0.5, 0.5)  # so that texts without facts show su
 # runtime's integer product of a single row differs from that of several in the last bit.
 _ONE_ROW = ("net.relations.", "net.objects.reader.", "net.objects.subject.")
 # Marks of what is known: tiny, and the texts that fix the scales may hold nothing known.
-_MARKS = ("net.subjects.known.", "net.objects.known.")
+_MARKS = ("net.subjects.known.", "net.objects.known.", "net.head.names.")
 
 
 class _Recorder:
@@ -62,6 +64,65 @@ def write_int8(
         FolderError: ``source`` is in int8 already, an ensemble or a union.
         DataError: no text of ``examples`` has a triple.
     """
+    given = _checked(source)
+    if not any(example.triples for example in examples):
+        raise DataError("the labelled texts hold no triples; nothing could be scored")
+    texts = [example.text for example in examples]
+    runs = _record(given, texts[:_CALIBRATION])
+    with folder.writing(out, overwrite=overwrite) as temporary:
+        _quantise(given, temporary, runs)
+        metrics = {
+            "dev": evaluation.score(load(temporary), examples).figures(),
+            "fp32": evaluation.score(load(source), examples).figures(),
+            "dev_texts": len(examples),
+            "calibration": evaluation.calibrate(temporary, examples),
+            "speed": _speed(load(source), load(temporary), given, texts),
+        }
+        _finish(temporary, out.name, metrics)
+    return metrics
+
+
+def write_links_int8(
+    source: Path,
+    out: Path,
+    examples: Sequence[LinkExample],
+    kb: FindsNames | None = None,
+    *,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """The same for a model that finds mentions; see ``write_int8``.
+
+    Args:
+        source: a model folder in fp32.
+        out: the folder to write.
+        examples: labelled texts.
+        kb: the names of a knowledge base, for a model that was trained with such.
+        overwrite: replace a model folder that is there.
+    """
+    given = _checked(source)
+    if not any(example.mentions for example in examples):
+        raise DataError("the labelled texts hold no mentions; nothing could be scored")
+    texts = [example.text for example in examples]
+    old = load_links(source, kb=kb)
+    recorder = _Recorder(given.graph("mentions"))
+    recording = MentionModel(given.codec, recorder, old.thresholds, old.names, old.reading)
+    recording(texts[:_CALIBRATION])
+    with folder.writing(out, overwrite=overwrite) as temporary:
+        _quantise(given, temporary, {"mentions": recorder.runs})
+        new = load_links(temporary, kb=kb)
+        metrics = {
+            "dev": score_mentions(new, examples).figures(),
+            "fp32": score_mentions(old, examples).figures(),
+            "dev_texts": len(examples),
+            "calibration": calibrate_mentions(temporary, new, examples),
+            "speed": _speed(old, new, given, texts),
+        }
+        _finish(temporary, out.name, metrics)
+    return metrics
+
+
+def _checked(source: Path) -> folder.ModelFolder:
+    """A folder that can be quantised."""
     given = folder.ModelFolder(source)
     if given.manifest.precision != "fp32":
         raise FolderError(f"{source}: is in {given.manifest.precision}; export the fp32 folder")
@@ -69,37 +130,32 @@ def write_int8(
         raise FolderError(f"{source}: an ensemble; export its members, then quern ensemble")
     if given.manifest.families > 1:
         raise FolderError(f"{source}: a union; export its families, then quern ensemble --union")
-    if not any(example.triples for example in examples):
-        raise DataError("the labelled texts hold no triples; nothing could be scored")
-    runs = _record(given, [example.text for example in examples[:_CALIBRATION]])
-    with folder.writing(out, overwrite=overwrite) as temporary:
-        for name, inputs in runs.items():
-            step = max(1, len(inputs) // _RUNS)
-            graph = f"{name}.onnx"
-            quantise(source / graph, temporary / graph, inputs[::step], _ONE_ROW + _MARKS)
-        for name in (folder.CODEC, folder.PRIORS):
-            if (source / name).exists():
-                shutil.copyfile(source / name, temporary / name)
-        manifest = msgspec.structs.replace(given.manifest, precision="int8")
-        folder.write_json(temporary / folder.MANIFEST, manifest)
-        before = evaluation.score(load(source), examples).figures()
-        after = evaluation.score(load(temporary), examples).figures()
-        metrics = {
-            "dev": after,
-            "fp32": before,
-            "dev_texts": len(examples),
-            "calibration": evaluation.calibrate(temporary, examples),
-            "speed": _speed(source, temporary, [example.text for example in examples]),
-        }
-        folder.write_json(temporary / folder.METRICS, metrics)
-        page = card(folder.ModelFolder(temporary), out.name)
-        (temporary / folder.CARD).write_text(page, encoding="utf-8")
-    return metrics
+    return given
 
 
-def _speed(source: Path, target: Path, texts: Sequence[str]) -> dict[str, Any]:
+def _quantise(given: folder.ModelFolder, out: Path, runs: Mapping[str, Sequence[Arrays]]) -> None:
+    """Write all of a folder but what is measured; ``runs`` are what its graphs were asked."""
+    for name, inputs in runs.items():
+        step = max(1, len(inputs) // _RUNS)
+        graph = f"{name}.onnx"
+        quantise(given.path / graph, out / graph, inputs[::step], _ONE_ROW + _MARKS)
+    for name in (folder.CODEC, folder.PRIORS, folder.NAMES):
+        if (given.path / name).exists():
+            shutil.copyfile(given.path / name, out / name)
+    manifest = msgspec.structs.replace(given.manifest, precision="int8")
+    folder.write_json(out / folder.MANIFEST, manifest)
+
+
+def _finish(path: Path, name: str, metrics: Mapping[str, Any]) -> None:
+    folder.write_json(path / folder.METRICS, metrics)
+    page = card(folder.ModelFolder(path), name)
+    (path / folder.CARD).write_text(page, encoding="utf-8")
+
+
+def _speed(
+    old: bench.Reader, new: bench.Reader, given: folder.ModelFolder, texts: Sequence[str]
+) -> dict[str, Any]:
     """Texts per second of both, taking turns, one thread each."""
-    old, new = load(source), load(target)
     contenders = [bench.Contender("int8", new), bench.Contender("fp32", old)]
     some = bench.sample(contenders, texts, _SECONDS)
     rounds = bench.within(bench.alternate(contenders, some), _SECONDS, time.perf_counter)
@@ -107,7 +163,7 @@ def _speed(source: Path, target: Path, texts: Sequence[str]) -> dict[str, Any]:
     return {
         "texts_per_second": bench.speed(ours).batched.value,
         "times_fp32": bench.ratio(ours, theirs).batched.value,
-        "units_per_text": fmean(new.codec.encode(text).length for text in some),
+        "units_per_text": fmean(given.codec.encode(text).length for text in some),
         "machine": bench.machine(),
     }
 
