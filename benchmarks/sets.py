@@ -31,12 +31,21 @@ class _Marked(msgspec.Struct):
 
 
 def triples_path(data: Path | None, name: str, part: Part) -> Path:
-    """Where a part of a set lies.
+    """Where a part of a set of triples lies; see ``_path``."""
+    return _path(data, f"triples/{name}/{part}.jsonl")
+
+
+def links_path(data: Path | None, name: str, part: Part) -> Path:
+    """Where a part of a set of links lies; see ``_path``."""
+    return _path(data, f"linking/{name}/{part}.jsonl")
+
+
+def _path(data: Path | None, wanted: str) -> Path:
+    """Where a file of the data lies.
 
     Raises:
         DataError: no folder was given, or the file is not in it.
     """
-    wanted = f"triples/{name}/{part}.jsonl"
     if data is None:
         raise DataError(f"this needs data: pass --data with the folder that holds {wanted}")
     path = data / wanted

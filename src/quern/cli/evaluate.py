@@ -100,10 +100,9 @@ def command(
         _refuse(model, of_facts | {"--schema": schema_file})
         return evaluate_links(folder, data, kb, form, threads)
     _refuse(model, {"--kb": kb})
-    schema = read_schema(schema_file, without)
     reader, trained_on = _open(model)
     known = frozenset(label.predicate for label in reader.labels)
-    if schema is not None:
+    if (schema := read_schema(schema_file, without)) is not None:
         tell_unknown(schema, known)
     examples = read_triples(data)
     how, some = comparable(reader, examples, strict)
