@@ -22,25 +22,35 @@ def test_the_cli_page_is_what_the_verbs_say() -> None:
     assert page == said.stdout, "run `make docs` and commit docs/cli.md"
 
 
+def documented(table: str) -> dict[str, str]:
+    """The keys of a table of settings with their defaults; empty where a row has none."""
+    found: dict[str, str] = {}
+    for row in table.splitlines():
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        keys = re.findall(r"`(\w+)`", cells[0])
+        if len(cells) == 3 and keys:
+            values = re.split(r", (?![^\[]*\])", cells[1]) if len(keys) > 1 else [cells[1]]
+            values = values if len(values) == len(keys) else [""] * len(keys)
+            found |= dict(zip(keys, values, strict=True))
+    return found
+
+
 def test_every_setting_is_documented_with_its_default() -> None:
     pytest.importorskip("torch")
+    from quern.train.link_training import LinkPlan
     from quern.train.settings import listed
 
     page = (DOCS / "training.md").read_text(encoding="utf-8")
-    table = page[page.index("| key | default") : page.index("## From Python")]
-    documented: dict[str, str] = {}
-    for row in table.splitlines()[2:]:
-        cells = [cell.strip() for cell in row.strip("|").split("|")]
-        if len(cells) == 3:
-            keys = re.findall(r"`(\w+)`", cells[0])
-            values = re.split(r", (?![^\[]*\])", cells[1]) if len(keys) > 1 else [cells[1]]
-            values = values if len(values) == len(keys) else [""] * len(keys)
-            documented |= dict(zip(keys, values, strict=True))
-    wanted = {key: value.strip('"') for key, value in listed()}
-    assert set(documented) == set(wanted)
-    for key, value in wanted.items():
-        if documented[key]:
-            assert _number(documented[key]) == _number(value), key
+    shared = documented(page[page.index("| key | default") : page.index("## From Python")])
+    page = (DOCS / "links.md").read_text(encoding="utf-8")
+    own = documented(page[page.index("| key | default") : page.index("## The baseline")])
+    wanted, of_links = dict(listed()), dict(listed(LinkPlan()))
+    assert set(shared) == set(wanted)
+    assert set(own) <= set(of_links) <= set(own | shared)
+    for said, settings in ((shared, wanted), (shared | own, of_links)):
+        for key, value in settings.items():
+            if said[key]:
+                assert _number(said[key]) == _number(value.strip('"')), key
 
 
 def _number(text: str) -> float | str:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from quern.records import LabelledTriple, LinkExample, TripleExample
+from quern.records import NIL, LabelledTriple, LinkExample, TripleExample
 from quern.text import Encoding, TextCodec, Window
 
 UnitSpan = tuple[int, int]  # first and last unit, both included
@@ -125,7 +125,7 @@ def align_mentions(
         if kind is None:
             placed[places[0]] = None
         else:
-            detail = _describe(kind, given.mention, given.start, 0, given.kb_id or "NIL")
+            detail = _describe(kind, given.mention, given.start, 0, given.kb_id or NIL)
             problems.append(Problem(example.line, kind, detail))
     return list(placed), problems
 

@@ -14,6 +14,7 @@ import msgspec
 
 from quern.errors import DataError
 from quern.records import (
+    NIL,
     LabelledMention,
     LabelledSpan,
     LabelledTriple,
@@ -167,8 +168,6 @@ def _whole(path: Path, scanned: Iterable[_E | BadLine], task: str) -> list[_E]:
 
 
 # -- links ------------------------------------------------------------------------------
-
-NIL = "NIL"  # how a file says that no entity of the knowledge base is meant; null says it too
 
 
 class _MentionRow(msgspec.Struct, forbid_unknown_fields=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+NIL = "NIL"  # the id of what is in no knowledge base
+
 
 class Span(msgspec.Struct, frozen=True, order=True):
     """A slice of the caller's string: ``text[start:end]``, in code points."""

@@ -9,10 +9,9 @@ from typing import Any
 
 import msgspec
 
-from quern.records import Entity
+from quern.records import NIL, Entity
 from quern.text.keys import keys_of
 
-NIL = "NIL"  # the id of what is not in a knowledge base
 COLUMNS = "id, name, aliases, description, types, facts, popularity"
 
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]*")
