@@ -105,19 +105,21 @@ def _matcher(
 def _train(recipe: Recipe, train: Path, folder: Path, options: Options) -> dict[str, Any]:
     # Here and not above: matching, and scoring a given folder, need no torch.
     from benchmarks.training import Watch
+    from quern.train.fit import Start
     from quern.train.link_fit import LinkFit
     from quern.train.settings import link_plan
 
     preset = options.preset or recipe.preset
     words = (*recipe.words, *options.words)
     plan = link_plan(preset, [*words, f"seed={options.seed}"])
-    watch = Watch()
-    fit = LinkFit(train, None, plan, allow=("absent", "border", "window"), init=options.init)
+    watch, start = Watch(), Start(options.init, options.vectors)
+    fit = LinkFit(train, None, plan, allow=("absent", "border", "window"), start=start)
     metrics = fit.run(folder, overwrite=True, report=watch)
     return {
         "preset": preset,
         "set": words,
         "init": of_encoder(options.init),
+        "vectors": None if options.vectors is None else data_hash(options.vectors),
         "train": data_hash(train),
         "labels_lost": len(fit.training.problems),
         "threads": plan.schedule.threads,

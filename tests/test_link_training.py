@@ -25,11 +25,13 @@ from quern.records import Entity, LabelledMention, LinkExample, Mention
 from quern.runtime import Graph
 from quern.tasks import load, load_links
 from quern.text import CodecRules, TextCodec
+from quern.train.fit import Start
 from quern.train.link_fit import LinkFit
 from quern.train.link_items import LinkItems
 from quern.train.link_training import LinkPlan, export_mentions
 from quern.train.links import MentionGraph, MentionNet
 from quern.train.loop import Schedule
+from quern.train.word_vectors import WordVectors
 
 SMALL = LinkSettings(dim=16, gram_dim=8, dilations=(1, 2), heads=2, head_dim=8)
 RULES = CodecRules(min_count=1, buckets=64, window=40, overlap=20)
@@ -170,9 +172,21 @@ def test_a_knowledge_base_names_what_is_looked_up(tmp_path: Path) -> None:
 
 def test_an_encoder_can_be_started_from(learned: Path, tmp_path: Path) -> None:
     few = plan(epochs=1, fine_epochs=0)
-    journey = LinkFit(TRAIN[:60], DEV[:20], few, init=learned)
+    journey = LinkFit(TRAIN[:60], DEV[:20], few, start=Start(learned))
     codec = ModelFolder(learned).codec
     assert set(codec.vocabulary) <= set(journey.training.codec.vocabulary)  # type: ignore[attr-defined]
+
+
+def test_word_vectors_are_read_and_kept(tmp_path: Path) -> None:
+    drawn = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
+    WordVectors.of(("昨天", "听说", "甲丑"), drawn).save(tmp_path / "words")
+    vectors = WordVectors.load(tmp_path / "words")
+    out = tmp_path / "model"
+    few = plan(epochs=1, fine_epochs=0)
+    LinkFit(TRAIN[:60], DEV[:20], few, start=Start(vectors=tmp_path / "words")).run(out)
+    folder = ModelFolder(out)
+    assert folder.manifest.vectors == vectors.identity
+    assert len(folder.codec.words) == 3 and len(load_links(out)([e.text for e in DEV])) == 60
 
 
 def test_what_cannot_be_trained_is_refused(learned: Path, tmp_path: Path) -> None:
@@ -184,6 +198,8 @@ def test_what_cannot_be_trained_is_refused(learned: Path, tmp_path: Path) -> Non
         LinkFit([*TRAIN, lost], DEV, plan())
     assert "line 3: '雪' (NIL) does not stand in the text at character 0" in str(error.value)
     assert "Mend them (quern check links names every one)" in str(error.value)
+    with pytest.raises(DataError, match="facts are known triples; a training of links has no use"):
+        LinkFit(TRAIN, DEV, plan(), start=Start(facts=[]))
     with pytest.raises(DataError, match="names=base wants a knowledge base"):
         LinkFit(TRAIN, DEV, plan(msgspec.structs.replace(SMALL, names="base")))
 

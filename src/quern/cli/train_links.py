@@ -24,6 +24,7 @@ from quern.errors import MissingExtra, TrainingError
     help="Knowledge base (quern kb) whose names are looked up in each text. "
     "[default: the names that TRAIN labels; a text never sees those it alone labels]",
 )
+@options.vectors
 @options.settings
 @options.allow
 @options.resume
@@ -35,6 +36,7 @@ def links(
     preset: str,
     init: Path | None,
     kb: Path | None,
+    vectors: Path | None,
     words: tuple[str, ...],
     allow: tuple[str, ...],
     resume: bool,
@@ -54,6 +56,7 @@ def links(
       quern train links train.jsonl --out my-links --kb kb.sqlite --init encoder
     """
     try:
+        from quern.train.fit import Start
         from quern.train.link_fit import LinkFit
         from quern.train.settings import link_plan
     except ModuleNotFoundError as error:
@@ -65,5 +68,5 @@ def links(
         raise TrainingError(f"{out}: exists already; choose another name or pass --overwrite")
     with ExitStack() as stack:
         base = None if kb is None else stack.enter_context(KnowledgeBase.open(kb))
-        fit = LinkFit(train, dev, chosen, allow=allow, init=init, kb=base)
+        fit = LinkFit(train, dev, chosen, allow=allow, start=Start(init, vectors), kb=base)
         run(fit, out, resume=resume, overwrite=overwrite)

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from quern.data import data_hash, read_links
+from quern.errors import DataError
 from quern.kb import KnowledgeBase
 from quern.records import LinkExample
-from quern.train.encoders import Pretrained
-from quern.train.fit import split_by_hash
+from quern.train.fit import Start, split_by_hash
 from quern.train.journey import Journey
 from quern.train.link_training import LinkPlan, LinkTraining
 
@@ -26,7 +26,7 @@ class LinkFit(Journey):
         plan: LinkPlan | None = None,
         *,
         allow: Collection[str] = (),
-        init: Path | None = None,
+        start: Start | None = None,
         kb: KnowledgeBase | None = None,
     ) -> None:
         """Read and check the data, and build what will be trained.
@@ -37,13 +37,14 @@ class LinkFit(Journey):
                 held out of the training data.
             plan: settings.
             allow: kinds of loss to accept: "absent", "border", "window".
-            init: folder of an encoder, or of a trained model, to start from.
+            start: an encoder and word vectors to start from; no facts.
             kb: a knowledge base whose names are looked up, in place of those of the labels.
 
         Raises:
-            DataError: the data cannot be read, or labels would be lost that ``allow`` does not
-                name.
+            DataError: the data cannot be read, labels would be lost that ``allow`` does not
+                name, or facts were given.
             FolderError: the encoder cannot be read.
+            TrainingError: it is not of the shape that the plan asks for.
             StoreError: the knowledge base cannot be read.
         """
         plan = plan or LinkPlan()
@@ -56,11 +57,14 @@ class LinkFit(Journey):
         else:
             examples = known
             held = read_links(dev) if isinstance(dev, Path) else list(dev)
-        encoder = None if init is None else Pretrained(init)
+        start = start or Start()
+        if start.facts is not None:
+            raise DataError("facts are known triples; a training of links has no use for them")
+        begun = start.opened()
         names = None if kb is None else kb.names
         super().__init__(
-            LinkTraining(examples, held, plan, encoder, names),
+            LinkTraining(examples, held, plan, begun.encoder, names, begun.vectors),
             data_hash(train) if isinstance(train, Path) else None,
-            {"init": None if encoder is None else encoder.identity},
+            begun.identity,
             allow,
         )

@@ -35,6 +35,7 @@ from quern.train.link_items import LinkItems
 from quern.train.links import MentionGraph, MentionNet
 from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights
 from quern.train.training import example_inputs, finish, named, prepare
+from quern.train.word_vectors import WordVectors
 
 _TRIED = (0.2, 0.3, 0.4, 0.5, 0.6)  # after each epoch, for all thresholds alike
 _NOTHING = "training needs mentions in both the training and the dev data"
@@ -66,6 +67,7 @@ class LinkTraining:
         plan: LinkPlan,
         init: Pretrained | None = None,
         base: FindsNames | None = None,
+        vectors: WordVectors | None = None,
     ) -> None:
         """Fit the codec, learn the names, align the labels, build the network and its graph.
 
@@ -75,6 +77,7 @@ class LinkTraining:
             plan: settings; with ``names="base"``, ``base`` is needed.
             init: an encoder to start from.
             base: the names of a knowledge base.
+            vectors: of words, read beside the units.
 
         Raises:
             DataError: there is nothing to learn from or to choose by.
@@ -88,13 +91,17 @@ class LinkTraining:
         self.plan, self.dev, self._base = plan, list(dev), base
         prepare(plan.schedule)
         fit = TextCodec.fit if init is None else init.codec_for
-        self.codec = fit((e.text for e in train), plan.rules)
+        words = () if vectors is None else vectors.words
+        self.codec = fit((e.text for e in train), plan.rules, words)
         self.names = None if settings.names == "none" else Dictionary.learn(train, base)
         self._payload = None if self.names is None else self.names.payload()
         spans = settings.pairing == "spans"
         self.items = LinkItems(train, self.codec, plan.fitting, spans, self.names)
         self._usual = LinkThresholds(span=LINK_SPAN) if spans else LinkThresholds()
         self.net = MentionNet(settings, self.codec)
+        self._vectors = vectors
+        if vectors is not None:
+            self.net.encoder.embedding.read_words(torch.from_numpy(vectors.table()))
         if init is not None:
             init.start(self.net.encoder, EncoderSettings.of(settings), self.codec)
         self.trainer = Trainer(self.net, self.items, plan.schedule)
@@ -142,7 +149,7 @@ class LinkTraining:
         with folder.writing(path, overwrite=overwrite) as temporary:
             self.codec.save(temporary / folder.CODEC)
             (temporary / "mentions.onnx").write_bytes(self._graph.refill(arrays))
-            save_file(arrays, temporary / folder.WEIGHTS)
+            save_file(arrays | named(dict(self.net.named_buffers())), temporary / folder.WEIGHTS)
             if self._payload is not None:
                 (temporary / folder.NAMES).write_bytes(self._payload)
             folder.write_json(temporary / folder.MANIFEST, self._manifest(tuned, data))
@@ -167,6 +174,7 @@ class LinkTraining:
             codec=self.codec.fingerprint,
             names=self._names_hash,
             data=data,
+            vectors=None if self._vectors is None else self._vectors.identity,
             precision="fp32",
             quern=__version__,
             about=self.plan.about,
