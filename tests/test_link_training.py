@@ -25,6 +25,7 @@ from quern.records import Entity, LabelledMention, LinkExample, Mention
 from quern.runtime import Graph
 from quern.tasks import load, load_links
 from quern.text import CodecRules, TextCodec
+from quern.train.encoders import Pretrained
 from quern.train.fit import Start
 from quern.train.link_fit import LinkFit
 from quern.train.link_items import LinkItems
@@ -173,6 +174,9 @@ def test_a_knowledge_base_names_what_is_looked_up(tmp_path: Path) -> None:
 def test_an_encoder_can_be_started_from(learned: Path, tmp_path: Path) -> None:
     few = plan(epochs=1, fine_epochs=0)
     journey = LinkFit(TRAIN[:60], DEV[:20], few, start=Start(learned))
+    journey.run(tmp_path / "model")
+    started = ModelFolder(tmp_path / "model").manifest.started
+    assert started is not None and started == Pretrained(learned).started
     codec = ModelFolder(learned).codec
     assert set(codec.vocabulary) <= set(journey.training.codec.vocabulary)  # type: ignore[attr-defined]
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 from quern import tasks
 from quern.errors import FolderError
 from quern.folder import MANIFEST, ModelFolder
-from quern.links import MentionModel
 from quern.records import Triple
 from quern.schema import Schema
 from quern.text import han_share
@@ -17,6 +16,7 @@ from quern.triples import ReadsTriples
 
 if TYPE_CHECKING:
     from quern.kb import KnowledgeBase
+    from quern.links import MentionModel
 
 HOME = Path(__file__).parent / "models"
 _MOSTLY_HAN = 0.2  # a Chinese text may be full of Latin names and digits

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from quern.alignment import Label
 from quern.errors import FolderError
 from quern.folder import ModelFolder
-from quern.links import Dictionary, FindsNames, LinkSettings, LinkThresholds, MentionModel
 from quern.runtime import Averaged, Runs
 from quern.triples import ReadsTriples, Thresholds, TripleModel, TripleUnion
+
+if TYPE_CHECKING:
+    from quern.links import FindsNames, MentionModel
 
 
 def _open_triples(folder: ModelFolder, threads: int) -> ReadsTriples:
@@ -47,6 +50,9 @@ def _triples(folder: ModelFolder, encoder: Runs, objects: Runs) -> TripleModel:
 
 
 def _open_links(folder: ModelFolder, threads: int, kb: FindsNames | None = None) -> MentionModel:
+    # Only here: what knows knowledge bases costs readers of triples a tenth of their start.
+    from quern.links import Dictionary, LinkSettings, LinkThresholds, MentionModel
+
     manifest, content = folder.manifest, folder.names()
     of_base = msgspec.convert(manifest.settings, LinkSettings).names == "base"
     if of_base and kb is None:

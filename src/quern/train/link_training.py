@@ -99,7 +99,7 @@ class LinkTraining:
         self.items = LinkItems(train, self.codec, plan.fitting, spans, self.names)
         self._usual = LinkThresholds(span=LINK_SPAN) if spans else LinkThresholds()
         self.net = MentionNet(settings, self.codec)
-        self._vectors = vectors
+        self._vectors, self._init = vectors, init
         if vectors is not None:
             self.net.encoder.embedding.read_words(torch.from_numpy(vectors.table()))
         if init is not None:
@@ -175,6 +175,7 @@ class LinkTraining:
             names=self._names_hash,
             data=data,
             vectors=None if self._vectors is None else self._vectors.identity,
+            started=None if self._init is None else self._init.started,
             precision="fp32",
             quern=__version__,
             about=self.plan.about,
