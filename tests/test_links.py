@@ -170,6 +170,8 @@ def test_a_base_names_and_the_labels_tell_habits() -> None:
     assert found(dictionary, "岳青来了。", TRAIN[2]) == ["岳青"], "a base's name is one anywhere"
     (hits,) = dictionary.find([TRAIN[2].text], [TRAIN[2]])
     assert hits[0].habit[:2] == (0, 0), "what the text's own label adds is taken off"
+    (hits,) = dictionary.find([TRAIN[2].text])
+    assert hits[0].habit.labelled == 0, "in reading, too, where no other text labels the name"
 
 
 @given(texts())

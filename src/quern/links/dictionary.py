@@ -156,13 +156,12 @@ class Dictionary:
             hits = []
             for match in found:
                 habit = self.habits.get(match.key, _UNMET)
-                if habit.home == away and not self.based:
-                    continue
+                if habit.home == away:
+                    habit = habit.without(habit.labelled, 0)
                 if example is not None:
                     habit = habit.without(ours[match.key], places[match.key])
-                    if not (habit.labelled or self.based):
-                        continue
-                hits.append(NameHit(match.start, match.end, match.key, habit))
+                if habit.labelled or self.based:
+                    hits.append(NameHit(match.start, match.end, match.key, habit))
             yield hits
 
     def features(
