@@ -121,6 +121,7 @@ def _train(recipe: Recipe, train: Path, folder: Path, options: Options) -> dict[
         "init": of_encoder(options.init),
         "vectors": None if options.vectors is None else data_hash(options.vectors),
         "train": data_hash(train),
+        "reading": fit.training.items.reading,
         "labels_lost": len(fit.training.problems),
         "threads": plan.schedule.threads,
         "precision": "bf16" if plan.schedule.bf16() else "fp32",
@@ -133,10 +134,11 @@ def _train(recipe: Recipe, train: Path, folder: Path, options: Options) -> dict[
 def _scores(reader: ReadsMentions, examples: Sequence[LinkExample]) -> dict[str, Any]:
     """F1, precision and recall by places, and what is found of NIL and of the others."""
     evaluation = summarise_mentions(list(judge_mentions(reader, examples)))
-    f = evaluation.overall
+    f, joined = evaluation.overall, score_mentions(reader, sets.joined_links(examples))
     return {
         "texts": evaluation.texts,
         **{"f1": f.f1, "precision": f.precision, "recall": f.recall},
         "found_linked": evaluation.found_linked,
         "found_nil": evaluation.found_nil,
+        "joined_f1": joined.f1,
     }

@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.options import CACHE
 from quern.data import numbered_lines, open_bytes, read_triples, writing
 from quern.errors import DataError
-from quern.records import LabelledTriple, TripleExample
+from quern.records import LabelledMention, LabelledTriple, LinkExample, TripleExample
 
 Part = Literal["train", "dev", "test"]
 
@@ -131,3 +131,18 @@ def joined(examples: Sequence[TripleExample], count: int = 6) -> list[TripleExam
         )
         for group in groups
     ]
+
+
+def joined_links(examples: Sequence[LinkExample], count: int = 6) -> list[LinkExample]:
+    """The same for labelled mentions, each at its new place."""
+    long = []
+    for at in range(0, len(examples), count):
+        text, mentions = "", []
+        for example in examples[at : at + count]:
+            text += "\n" if text else ""
+            for each in example.mentions:
+                moved = LabelledMention(each.mention, len(text) + each.start, each.kb_id)
+                mentions.append(moved)
+            text += example.text
+        long.append(LinkExample(text, tuple(mentions)))
+    return long

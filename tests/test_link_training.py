@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 import quern
+from benchmarks.sets import joined_links
 from quern.errors import DataError, FolderError
 from quern.evaluation.mentions import score_mentions
 from quern.folder import ModelFolder
@@ -91,6 +92,17 @@ def test_answers_point_into_the_callers_string(learned: Path) -> None:
     assert all(text[m.start : m.end] == m.text and 0 < m.score <= 1 for m in mentions)
     assert model(["", " "]) == [[], []]
     assert model([text], min_score=1.01) == [[]]
+
+
+def test_a_model_of_short_texts_reads_long_ones_bit_by_bit(learned: Path) -> None:
+    codec = TextCodec.fit([e.text for e in TRAIN], RULES)
+    assert LinkItems(TRAIN, codec, LinkFitting(), True, None).reading == 32
+    assert LinkItems(TRAIN, codec, LinkFitting(reading=7), True, None).reading == 7
+    long = [LinkExample("雨" * 50, (), line=1)]
+    assert LinkItems([*TRAIN, *long * 2], codec, LinkFitting(), True, None).reading is None
+    assert ModelFolder(learned).manifest.reading == 32
+    score = score_mentions(load_links(learned), joined_links(DEV)).f1
+    assert score > score_mentions(load_links(learned), DEV).f1 - 0.02
 
 
 def test_alone_is_as_in_a_batch(learned: Path) -> None:

@@ -201,6 +201,24 @@ def smallest_reading(
     return next((size for size in sizes if held(size) >= wanted), None)
 
 
+def usual_reading(lengths: Sequence[int], codec: TextCodec) -> int | None:
+    """How many units a network sees at once when it learns from texts one by one.
+
+    Where what is looked for lies within a sentence, nothing has to be kept together; but what a
+    network that learned from short texts should read at once is no more than these.
+
+    Args:
+        lengths: of the texts, in units.
+        codec: tells the size of a window.
+
+    Returns:
+        ``reading`` as ``TextCodec.windows`` takes it; nearly all texts are no longer.
+    """
+    sizes = (size for size in READINGS if size <= codec.rules.window)
+    wanted = KEPT_TOGETHER * len(lengths)
+    return next((n for n in sizes if sum(length <= n for length in lengths) >= wanted), None)
+
+
 def _places(
     part: str, start: int | None, encoding: Encoding, codec: TextCodec
 ) -> tuple[list[UnitSpan], Kind | None]:

@@ -58,7 +58,7 @@ class LinkFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         unknown: share of words and numbers that are read as if they had no id of their own,
             so that their n-grams and shapes learn to carry what new names will need.
         reading: units up to which the trained model reads whole sentences together; None
-            for windows without regard to sentences.
+            for the fewest that hold nearly all training texts.
     """
 
     unknown: float = 0.0

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from quern.alignment import Problem, UnitSpan, align_mentions, mentions_outside
+from quern.alignment import Problem, UnitSpan, align_mentions, mentions_outside, usual_reading
 from quern.links import (
     Dictionary,
     LinkFitting,
@@ -59,6 +59,9 @@ class LinkItems:
     ) -> None:
         """Align all labels and look names up; ``problems`` lists what did not fit.
 
+        Texts are learned from in windows as large as can be; ``reading`` says how much should
+        be read at once by the trained model.
+
         Args:
             examples: labelled texts.
             codec: what reads them.
@@ -69,8 +72,10 @@ class LinkItems:
         self.codec, self.fitting, self.spans, self.names = codec, fitting, spans, names
         self.items: list[LinkItem] = []
         self.problems: list[Problem] = []
+        self._lengths: list[int] = []
         for at in range(0, len(examples), _AT_ONCE):
             self._add(examples[at : at + _AT_ONCE])
+        self.reading = fitting.reading or usual_reading(self._lengths, codec)
 
     def _add(self, examples: Sequence[LinkExample]) -> None:
         encodings = [self.codec.encode(example.text) for example in examples]
@@ -78,6 +83,7 @@ class LinkItems:
         if self.names is not None:
             told = list(self.names.features(encodings, self.codec, examples))
         for example, encoding, names in zip(examples, encodings, told, strict=True):
+            self._lengths.append(encoding.length)
             windows = self.codec.windows(encoding)
             spans, problems = align_mentions(example, encoding, self.codec)
             self.problems += problems + mentions_outside(example, spans, windows)

@@ -170,7 +170,7 @@ class LinkTraining:
             settings=msgspec.to_builtins(self.plan.settings),
             labels=[],
             thresholds=msgspec.to_builtins(tuned),
-            reading=self.plan.fitting.reading,
+            reading=self.items.reading,
             codec=self.codec.fingerprint,
             names=self._names_hash,
             data=data,
@@ -190,8 +190,7 @@ class LinkTraining:
 
     def _model(self, weights: Weights, thresholds: LinkThresholds) -> MentionModel:
         graph = Graph(self._graph.refill(named(weights)), self.plan.schedule.threads)
-        reading = self.plan.fitting.reading
-        return MentionModel(self.codec, graph, thresholds, self.names, reading)
+        return MentionModel(self.codec, graph, thresholds, self.names, self.items.reading)
 
 
 def export_mentions(net: MentionNet, codec: TextCodec) -> ExportedGraph:
