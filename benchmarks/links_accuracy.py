@@ -42,7 +42,7 @@ RECIPES = {
     "ccks2019-model": Recipe("ccks2019", "full", (*_CCKS, *_CARD)),
     "ccks2019-init": Recipe("ccks2019", "full", (*_CCKS, *_CARD)),
     "ccks2019-fast": Recipe("ccks2019", "fast", (*_CCKS, *_CARD)),
-    "ccks2019-names-only": Recipe("ccks2019", "full", (*_CCKS, "names_only=true", *_CARD)),
+    "ccks2019-names-gate": Recipe("ccks2019", "full", (*_CCKS, "names_gate=true", *_CARD)),
     "ncbi-disease-model": Recipe("ncbi-disease", "full", _NCBI),
 }
 INIT = "-init"  # cases that want an encoder to start from

@@ -294,6 +294,6 @@ def test_thresholds_are_tuned_by_the_texts() -> None:
     assert usual == LinkThresholds(), "the defaults stay where nothing is clearly better"
 
 
-def test_names_only_wants_names() -> None:
-    with pytest.raises(ValueError, match="names_only wants names: labels or base"):
-        LinkSettings(names="none", names_only=True)
+def test_names_gate_wants_names() -> None:
+    with pytest.raises(ValueError, match="names_gate wants names: labels or base"):
+        LinkSettings(names="none", names_gate=True)

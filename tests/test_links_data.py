@@ -10,6 +10,7 @@ import pytest
 
 from quern.alignment import Problem, align_mentions, mentions_outside
 from quern.data import BadLine, read_links, scan_links
+from quern.doctor import examine_links
 from quern.errors import DataError
 from quern.records import LabelledMention, LinkExample
 from quern.text import CodecRules, TextCodec, Window
@@ -131,3 +132,10 @@ def test_labels_stand_on_units_or_say_why_not() -> None:
     assert mentions_outside(example, spans, [Window(0, 2), Window(1, 3), Window(2, 4)]) == [
         Problem(5, "window", "a mention of 4 units fits no window")
     ]
+
+
+def test_the_example_file_is_as_it_should_be() -> None:
+    path = Path(__file__).parent.parent / "examples" / "links.jsonl"
+    report = examine_links(scan_links(path))
+    assert report.accepted and report.findings == ()
+    assert (report.train.texts, report.train.mentions, report.train.nil) == (8, 12, 2)

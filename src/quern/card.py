@@ -123,7 +123,9 @@ def _links(folder: ModelFolder, name: str) -> list[str]:
         "base": "It looks up the names of a knowledge base, which must be given to it.",
         "labels": "It looks up the names that its training texts label.",
     }.get(str(names), "It looks up no names.")
-    only = "Nothing else is a mention." if manifest.settings.get("names_only") else ""
+    only = (
+        "A mention begins and ends where names do." if manifest.settings.get("names_gate") else ""
+    )
     base = " --kb kb.sqlite" if names == "base" else ""
     return [
         "## Scores",

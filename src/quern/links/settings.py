@@ -25,8 +25,8 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             finds, or at the "nearest" end after it.
         names: whose names are looked up in a text: those that the training "labels" hold, those
             of a knowledge "base", or "none".
-        names_only: nothing but a name can be a mention, as in the article: starts and ends are
-            multiplied by whether a name begins or ends there. Names that are not known are lost.
+        names_gate: as in the article, starts and ends are multiplied by whether a name begins
+            or ends there. Names that are not known are lost.
     """
 
     dim: int = 128
@@ -38,11 +38,11 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     head_dim: int = 16
     pairing: Pairing = "spans"
     names: NameSource = "labels"
-    names_only: bool = False
+    names_gate: bool = False
 
     def __post_init__(self) -> None:
-        if self.names_only and self.names == "none":
-            raise ValueError("names_only wants names: labels or base")
+        if self.names_gate and self.names == "none":
+            raise ValueError("names_gate wants names: labels or base")
 
 
 LINK_PRESETS: dict[str, LinkSettings] = {

@@ -53,7 +53,7 @@ class MentionNet(nn.Module):
         self.encoder = EncoderSettings.of(settings).build(codec)
         self.head = MentionHead(settings)
         self.out = Linear(settings.dim, 2)
-        self.names_only = settings.names_only
+        self.names_gate = settings.names_gate
         # Made last, so that all other weights begin as they would without it.
         self.spans = GlobalPointer(settings.dim) if settings.pairing == "spans" else None
 
@@ -62,7 +62,7 @@ class MentionNet(nn.Module):
         hidden, mask = self.encoder(inputs)
         h = self.head(hidden, mask, inputs.get("names"))
         marks = self.out(h).float()
-        if self.names_only:
+        if self.names_gate:
             # The product with 0 or 1, in logarithms: what no name begins or ends is ruled out.
             marks = marks - (1 - inputs["names"][..., _ANY].float()) * 1e4
         return marks, None if self.spans is None else self.spans(h), mask
@@ -81,7 +81,7 @@ def mention_loss(net: MentionNet, batch: dict[str, Tensor]) -> dict[str, Tensor]
     marks, spans, mask = net(batch)
     mask = mask.float()
     weight, target = mask, batch["marks"]
-    if net.names_only:
+    if net.names_gate:
         weight = mask * batch["names"][..., _ANY].float()  # elsewhere there is nothing to learn
     found = F.binary_cross_entropy_with_logits(marks, target, reduction="none") * weight
     terms = {"mentions": found.sum() / mask.sum()}
