@@ -241,7 +241,7 @@ def folders(monkeypatch: pytest.MonkeyPatch) -> None:
         return SimpleNamespace(manifest=SimpleNamespace(precision=precision), size=lambda: 10**6)
 
     monkeypatch.setattr(shipped, "find", Path)
-    monkeypatch.setattr(shipped, "load", lambda name: model)
+    monkeypatch.setattr(shipped, "load_triples", lambda name: model)
     monkeypatch.setattr(verb, "ModelFolder", folder)
     rates = {"small": 200.0, "slow": 50.0}
 

@@ -427,6 +427,7 @@ def run_evaluate(tmp_path: Path, *words: str | Path) -> Result:
     lines = [{"text": t, "triples": of} for t, of in zip(TEXTS, labels, strict=True)]
     data.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "_links", lambda model: None)
         patch.setattr(evaluate, "_open", lambda model: (MODEL, None))
         return CliRunner().invoke(evaluate.command, ["a-model", str(data), *map(str, words)])
 
@@ -472,7 +473,7 @@ def test_without_wants_a_schema_and_a_rule(tmp_path: Path, rules_file: Path) -> 
 
 def run_extract(*words: str | Path, stdin: str) -> Result:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("quern.shipped.load", lambda model: MODEL)
+        patch.setattr("quern.shipped.load_triples", lambda model: MODEL)
         known = {label.predicate for label in MODEL.labels}
         patch.setattr(TripleReader, "predicates", lambda self: known)
         return CliRunner().invoke(extract.command, list(map(str, words)), input=stdin)
