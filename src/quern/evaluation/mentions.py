@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -126,15 +126,10 @@ def _judge(example: LinkExample, given: dict[Place, float]) -> JudgedMentions:
 
 def summarise_mentions(judged: Sequence[JudgedMentions]) -> MentionEvaluation:
     """Figures of judged texts."""
-    counts = Counts()
-    for text in judged:
-        counts.wanted += text.counts.wanted
-        counts.given += text.counts.given
-        counts.right += text.counts.right
     wanted = [f for text in judged for f in text.facts if f.status != "wrong"]
     return MentionEvaluation(
         texts=len(judged),
-        overall=Figures.of(counts),
+        overall=Figures.of(_total(judged)),
         found_nil=_share_found([f for f in wanted if f.nil]),
         found_linked=_share_found([f for f in wanted if not f.nil]),
         calibration=reliability([g for text in judged for g in text.grades], "complete"),
@@ -148,8 +143,12 @@ def _share_found(wanted: Sequence[MentionFact]) -> float | None:
 
 def score_mentions(model: ReadsMentions, examples: Sequence[LinkExample]) -> Counts:
     """Micro-averaged counts over places."""
+    return _total(judge_mentions(model, examples))
+
+
+def _total(judged: Iterable[JudgedMentions]) -> Counts:
     counts = Counts()
-    for text in judge_mentions(model, examples):
+    for text in judged:
         counts.wanted += text.counts.wanted
         counts.given += text.counts.given
         counts.right += text.counts.right
