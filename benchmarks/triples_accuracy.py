@@ -167,8 +167,5 @@ def _score(model: TripleModel, examples: list[TripleExample], strict: bool) -> d
     comparison, kept = evaluation.comparable(model, examples, strict)
     counts = Counts()
     for judged in evaluation.judge(model, kept, comparison):
-        of_text = judged.counts
-        counts.wanted += of_text.wanted
-        counts.given += of_text.given
-        counts.right += of_text.right
+        counts += judged.counts
     return counts.figures()

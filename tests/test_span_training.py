@@ -21,11 +21,11 @@ from quern.runtime import Graph
 from quern.text import CodecRules
 from quern.train.fit import fit
 from quern.train.int8 import write_int8
-from quern.train.layers import GlobalPointer, ordered
+from quern.train.layers import GlobalPointer, ordered, span_loss
 from quern.train.loop import Schedule
 from quern.train.triple_items import TripleItems
 from quern.train.triple_training import Plan, TripleTraining
-from quern.train.triples import EncoderGraph, TripleNet, span_loss
+from quern.train.triples import EncoderGraph, TripleNet
 from quern.triples import Pairing, TripleFitting, TripleSettings
 
 _PEOPLE = [f"{a} {b}" for a in ("Ada", "Boris", "Clara", "Felix") for b in ("Vance", "Sato", "Orr")]

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from quern.folder import Manifest, ModelFolder, Started, Taught
+from quern.folder import CARD, METRICS, Manifest, ModelFolder, Started, Taught, write_json
 from quern.text import CodecRules
 
 _UNSTATED = "not stated"
+
+
+def write_card(path: Path, name: str, metrics: Mapping[str, Any]) -> None:
+    """Write what was measured on a folder that is otherwise whole, and its card.
+
+    Args:
+        path: the folder.
+        name: what the card calls it where its maker does not say.
+        metrics: what was measured.
+    """
+    write_json(path / METRICS, metrics)
+    (path / CARD).write_text(card(ModelFolder(path), name), encoding="utf-8")
 
 
 def card(folder: ModelFolder, name: str) -> str:

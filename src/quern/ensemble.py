@@ -11,7 +11,7 @@ import msgspec
 
 from quern import __version__, evaluation, folder
 from quern.alignment import Label
-from quern.card import card
+from quern.card import write_card
 from quern.errors import DataError, FolderError
 from quern.folder import ModelFolder
 from quern.priors import Priors
@@ -151,9 +151,7 @@ def _measured(
         "dev_texts": len(examples),
         "members": {str(path): evaluation.score(load(path), examples).f1 for path in sources},
     }
-    folder.write_json(temporary / folder.METRICS, metrics)
-    page = card(ModelFolder(temporary), name)
-    (temporary / folder.CARD).write_text(page, encoding="utf-8")
+    write_card(temporary, name, metrics)
     return metrics
 
 

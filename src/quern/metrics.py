@@ -20,6 +20,13 @@ class Counts(msgspec.Struct):
         self.given += len(given)
         self.right += len(wanted & given)
 
+    def __iadd__(self, other: Counts) -> Counts:
+        """Count what others counted."""
+        self.wanted += other.wanted
+        self.given += other.given
+        self.right += other.right
+        return self
+
     @property
     def precision(self) -> float:
         """Share of the given that is right; 1 where nothing was given."""

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from quern.calibration import PlattScaling
-from quern.card import card
+from quern.card import write_card
 from quern.evaluation.figures import Grade, graded, reliability, trusted
 from quern.evaluation.judging import judge
-from quern.folder import CARD, MANIFEST, METRICS, ModelFolder, write_json, writing
+from quern.folder import MANIFEST, ModelFolder, write_json, writing
 from quern.records import TripleExample
 from quern.tasks import load
 from quern.triples import ReadsTriples
@@ -109,9 +109,7 @@ def recalibrate(path: Path, examples: Sequence[TripleExample]) -> dict[str, Any]
     with writing(path, overwrite=True) as temporary:
         shutil.copytree(path, temporary, dirs_exist_ok=True)
         row = calibrate(temporary, examples)
-        write_json(temporary / METRICS, {**metrics, "calibration": row})
-        page = card(ModelFolder(temporary), path.name)
-        (temporary / CARD).write_text(page, encoding="utf-8")
+        write_card(temporary, path.name, {**metrics, "calibration": row})
     return row
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ Place = tuple[int, int]  # where a slice of the text begins and ends
 StrictKey = tuple[int, int, str | None, str, int, int, str | None]  # as ``Triple.strict_key``
 Status = Literal["right", "missed", "wrong"]
 Reason = Literal["absent", "border", "window", "spelling"]
+_E = TypeVar("_E")
+_J = TypeVar("_J")
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -176,6 +178,13 @@ def judge(
             for example, triples in zip(chunk, found, strict=True)
         ]
 
+    yield from in_chunks(work, examples, threads)
+
+
+def in_chunks(
+    work: Callable[[Sequence[_E]], Iterable[_J]], examples: Sequence[_E], threads: int
+) -> Iterator[_J]:
+    """What ``work`` makes of chunks of examples, in their order, several at the same time."""
     chunks = [examples[at : at + _CHUNK] for at in range(0, len(examples), _CHUNK)]
     pool = ThreadPoolExecutor(threads)
     try:

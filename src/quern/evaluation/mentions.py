@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,6 +14,7 @@ from quern.alignment import UnitSpan
 from quern.evaluation.calibrating import fit_grades, keep_scaling
 from quern.evaluation.choosing import PARTS, Parts, best_of, clearly_better, total
 from quern.evaluation.figures import Calibration, Figures, Grade, reliability
+from quern.evaluation.judging import Place, Status, in_chunks
 from quern.links import (
     LINK_SPAN,
     LinkThresholds,
@@ -27,11 +27,6 @@ from quern.links import (
 )
 from quern.metrics import Counts
 from quern.records import LinkExample
-
-_CHUNK = 256  # texts read before they are judged
-
-Place = tuple[int, int]  # where a mention begins and ends
-Status = Literal["right", "missed", "wrong"]
 
 
 class MentionFact(msgspec.Struct, frozen=True):
@@ -103,13 +98,7 @@ def judge_mentions(
             for example, mentions in zip(chunk, found, strict=True)
         ]
 
-    chunks = [examples[at : at + _CHUNK] for at in range(0, len(examples), _CHUNK)]
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for judged in pool.map(work, chunks):
-            yield from judged
-    finally:
-        pool.shutdown(cancel_futures=True)
+    yield from in_chunks(work, examples, threads)
 
 
 def _judge(example: LinkExample, given: dict[Place, float]) -> JudgedMentions:
@@ -149,9 +138,7 @@ def score_mentions(model: ReadsMentions, examples: Sequence[LinkExample]) -> Cou
 def _total(judged: Iterable[JudgedMentions]) -> Counts:
     counts = Counts()
     for text in judged:
-        counts.wanted += text.counts.wanted
-        counts.given += text.counts.given
-        counts.right += text.counts.right
+        counts += text.counts
     return counts
 
 

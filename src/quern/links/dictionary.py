@@ -7,7 +7,6 @@ share of its places in the training texts that are labelled.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
@@ -23,12 +22,12 @@ from quern.priors import home_of
 from quern.records import LinkExample, NameMatch
 from quern.text import Encoding, TextCodec
 from quern.text.keys import keys_of
+from quern.text.vocabulary import SURROGATE
 
 Floats = NDArray[np.float32]
 FEATURES = 8  # of a unit; see ``Dictionary.features``
 
 _SEVERAL = 0  # home of a name that several texts label
-_SURROGATE = re.compile("[\ud800-\udfff]")  # no file can hold these
 _USUAL = 0.5  # rate of a name that nobody has met
 _WEIGHT = 1.0  # places that this rate counts for
 _SEEN = 4.0  # places after which a rate is half believed
@@ -205,7 +204,7 @@ class Dictionary:
 
     def payload(self) -> bytes:
         """The content of ``names.json``; the same names give the same bytes."""
-        rows = sorted((k, h) for k, h in self.habits.items() if not _SURROGATE.search(k))
+        rows = sorted((k, h) for k, h in self.habits.items() if not SURROGATE.search(k))
         numbers = [list(column) for column in zip(*(h for _, h in rows), strict=True)]
         labelled, found, homes = numbers or [[], [], []]
         return msgspec.json.encode(_Stored([key for key, _ in rows], labelled, found, homes))

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from quern import bench, evaluation, folder
-from quern.card import card
+from quern.card import write_card
 from quern.errors import DataError, FolderError
 from quern.evaluation.mentions import calibrate_mentions, score_mentions
 from quern.links import FindsNames, MentionModel
@@ -78,7 +78,7 @@ def write_int8(
             "calibration": evaluation.calibrate(temporary, examples),
             "speed": _speed(load(source), load(temporary), given, texts),
         }
-        _finish(temporary, out.name, metrics)
+        write_card(temporary, out.name, metrics)
     return metrics
 
 
@@ -117,7 +117,7 @@ def write_links_int8(
             "calibration": calibrate_mentions(temporary, new, examples),
             "speed": _speed(old, new, given, texts),
         }
-        _finish(temporary, out.name, metrics)
+        write_card(temporary, out.name, metrics)
     return metrics
 
 
@@ -144,12 +144,6 @@ def _quantise(given: folder.ModelFolder, out: Path, runs: Mapping[str, Sequence[
             shutil.copyfile(given.path / name, out / name)
     manifest = msgspec.structs.replace(given.manifest, precision="int8")
     folder.write_json(out / folder.MANIFEST, manifest)
-
-
-def _finish(path: Path, name: str, metrics: Mapping[str, Any]) -> None:
-    folder.write_json(path / folder.METRICS, metrics)
-    page = card(folder.ModelFolder(path), name)
-    (path / folder.CARD).write_text(page, encoding="utf-8")
 
 
 def _speed(

@@ -258,6 +258,18 @@ def ordered(mask: Tensor) -> Tensor:
     return mask * mask.transpose(1, 2) * (place.unsqueeze(1) <= place)
 
 
+def span_loss(logits: Tensor, target: Tensor, mask: Tensor, absent: Tensor) -> Tensor:
+    """Cross entropy of spans (B, T, T), summed; what is not labelled weighs ``absent`` (B,).
+
+    Of the pairs that are no span, those count that begin where a span begins or end where one
+    ends: decoding chooses among these. All others are more, and easy.
+    """
+    near = torch.maximum(target.amax(2, keepdim=True), target.amax(1, keepdim=True))
+    weight = ordered(mask) * near * (target + absent[:, None, None] * (1 - target))
+    found = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
+    return (found * weight).sum()
+
+
 class Encoder(nn.Module):
     """The shared encoder: embedded units through dilated gated convolutions."""
 

@@ -22,7 +22,8 @@ from quern.links.dictionary import Floats
 from quern.records import LinkExample
 from quern.runtime import padded
 from quern.text import Encoding, TextCodec, Window
-from quern.train.batches import Order, Places, forget_words, permuted
+from quern.train.batches import forget_words
+from quern.train.items import WindowItems
 from quern.train.links import MentionNet, mention_loss
 
 _AT_ONCE = 1000  # texts in which names are looked up together
@@ -46,7 +47,7 @@ class LinkItem(NamedTuple):
     names: Floats | None
 
 
-class LinkItems:
+class LinkItems(WindowItems[LinkItem]):
     """The training data of a mention model, as the loop wants it."""
 
     def __init__(
@@ -94,27 +95,6 @@ class LinkItems:
                     if window.first <= a and b < window.stop
                 ]
                 self.items.append(LinkItem(example.line, encoding, window, held, names))
-
-    def __len__(self) -> int:
-        """Windows."""
-        return len(self.items)
-
-    def lengths(self, items: Places) -> NDArray[np.integer]:
-        """Units of some items."""
-        windows = [self.items[i].window for i in items]
-        return np.array([window.stop - window.first for window in windows])
-
-    def order(self, size: int, seed: int, epoch: int) -> Order:
-        """The batches of an epoch."""
-
-        def drawn(places: Places) -> Places:
-            return permuted(places, len(self), [seed, epoch])
-
-        return Order(len(self), size, [seed, epoch, 1], drawn, self.lengths)
-
-    def lines(self, items: Sequence[int]) -> list[int]:
-        """Line numbers of some items."""
-        return [self.items[i].line for i in items]
 
     def collate(self, items: Sequence[int], seed: Sequence[int]) -> dict[str, Tensor]:
         """Arrays of a batch."""

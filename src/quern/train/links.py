@@ -9,8 +9,16 @@ from torch.nn import functional as F
 from quern.links import FEATURES, LinkSettings
 from quern.text import TextCodec
 from quern.train.encoders import EncoderSettings
-from quern.train.layers import GatedConv, GlobalPointer, Inputs, Linear, attend, ordered, taps
-from quern.train.triples import span_loss
+from quern.train.layers import (
+    GatedConv,
+    GlobalPointer,
+    Inputs,
+    Linear,
+    attend,
+    ordered,
+    span_loss,
+    taps,
+)
 
 _ANY = slice(5, 7)  # of ``Dictionary.features``: whether any name begins, or ends, here
 

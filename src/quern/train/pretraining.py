@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import torch
 
 from quern import __version__, folder
-from quern.card import card
+from quern.card import write_card
 from quern.data import data_hash
 from quern.text import CodecRules, TextCodec
 from quern.train import encoders, raw
 from quern.train.checkpoint import Checkpoint
 from quern.train.encoders import EncoderSettings, Pretrained
-from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights, hash_seed
+from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights
 from quern.train.masked import MaskedItems, MaskedNet, guessed
-from quern.train.memory import keep_freed
+from quern.train.training import prepare, without_about
 
 _PART = 1_000_000  # units an epoch; after each the state is saved
 
@@ -66,12 +65,7 @@ class Pretraining:
             DataError: a file cannot be read, or there is no text.
         """
         self.plan, self.work = plan, work
-        keep_freed()
-        torch.set_num_threads(plan.schedule.threads)
-        torch.manual_seed(hash_seed([plan.schedule.seed]))
-        torch.use_deterministic_algorithms(True)
-        # What is not initialised is never read here; filling it costs a tenth of a step.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        prepare(plan.schedule)
         self.corpus = raw.build(work / "raw", files, plan.reading, advance)
         if init is None:
             self.codec = TextCodec(self.corpus.vocabulary(plan.rules), plan.rules)
@@ -89,7 +83,7 @@ class Pretraining:
 
     def checkpoint(self) -> Checkpoint:
         """Where this pre-training keeps its state while it runs."""
-        plan = msgspec.structs.replace(self.plan, about=folder.About())
+        plan = without_about(self.plan)
         identity = {
             "texts": [len(self.corpus.units), len(self.corpus.ends)],
             "plan": msgspec.to_builtins(plan),
@@ -132,9 +126,7 @@ class Pretraining:
         }
         with folder.writing(path, overwrite=overwrite) as temporary:
             encoders.write(temporary, weights, self.codec, about)
-            folder.write_json(temporary / folder.METRICS, metrics)
-            page = card(folder.ModelFolder(temporary), path.name)
-            (temporary / folder.CARD).write_text(page, encoding="utf-8")
+            write_card(temporary, path.name, metrics)
         return metrics
 
     def _scores(self, weights: Weights) -> dict[str, float]:

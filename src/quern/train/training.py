@@ -14,7 +14,7 @@ from torch import Tensor
 
 from quern import folder
 from quern.alignment import Problem
-from quern.card import card
+from quern.card import write_card
 from quern.text import GRAM_SLOTS, SHAPES, TextCodec
 from quern.train.checkpoint import Checkpoint
 from quern.train.curves import draw
@@ -105,17 +105,9 @@ def example_inputs(codec: TextCodec) -> dict[str, Tensor]:
 
 
 def finish(path: Path, name: str, metrics: Mapping[str, Any]) -> None:
-    """Write scores, curves and card into a folder that is otherwise whole.
-
-    Args:
-        path: the folder.
-        name: what the card calls it.
-        metrics: what was measured, the history of the training under ``epochs``.
-    """
-    folder.write_json(path / folder.METRICS, metrics)
+    """The same as ``write_card``, with curves from the history under ``epochs``."""
     draw(metrics["epochs"], path / folder.CURVES)
-    page = card(folder.ModelFolder(path), name)
-    (path / folder.CARD).write_text(page, encoding="utf-8")
+    write_card(path, name, metrics)
 
 
 def without_about(plan: Any) -> Any:

@@ -30,7 +30,8 @@ from quern.runtime import padded
 from quern.shipped import language
 from quern.text import Encoding, TextCodec, Window
 from quern.train import frames
-from quern.train.batches import Order, Places, forget_words, permuted
+from quern.train.batches import forget_words
+from quern.train.items import WindowItems
 from quern.train.soft import Soft
 from quern.train.triples import TripleNet, triple_loss
 from quern.triples import (
@@ -73,7 +74,7 @@ class Item(NamedTuple):
     decoys: tuple[UnitSpan, ...] = ()
 
 
-class TripleItems:
+class TripleItems(WindowItems[Item]):
     """The training data of a triple model, as the loop wants it."""
 
     def __init__(
@@ -132,10 +133,6 @@ class TripleItems:
             )
         return encoding, triples
 
-    def __len__(self) -> int:
-        """Windows."""
-        return len(self.items)
-
     def windows(self, encoding: Encoding) -> list[Window]:
         """The parts of a text that are learned from."""
         return self.codec.windows(encoding)
@@ -149,23 +146,6 @@ class TripleItems:
         sought = set(example.predicates)
         objects[[k for label, k in self.labels.items() if label.predicate not in sought]] = 0
         return self.fitting.absent_weight, objects
-
-    def lengths(self, items: Places) -> NDArray[np.integer]:
-        """Units of some items."""
-        windows = [self.items[i].window for i in items]
-        return np.array([window.stop - window.first for window in windows])
-
-    def order(self, size: int, seed: int, epoch: int) -> Order:
-        """The batches of an epoch."""
-
-        def drawn(places: Places) -> Places:
-            return permuted(places, len(self), [seed, epoch])
-
-        return Order(len(self), size, [seed, epoch, 1], drawn, self.lengths)
-
-    def lines(self, items: Sequence[int]) -> list[int]:
-        """Line numbers of some items."""
-        return [self.items[i].line for i in items]
 
     def collate(self, items: Sequence[int], seed: Sequence[int]) -> dict[str, Tensor]:
         """Arrays of a batch, with one sampled subject for each text."""

@@ -18,6 +18,7 @@ from quern.train.layers import (
     SpanReader,
     attend,
     ordered,
+    span_loss,
     taps,
 )
 from quern.triples import TripleSettings
@@ -232,18 +233,6 @@ def cross_entropy(log_p: Tensor, target: Tensor, absent: Tensor) -> Tensor:
     # 1 - p as -expm1(log p) is exact however near p is to 1, and so is the way back down.
     log_not = torch.log((-torch.expm1(log_p)).clamp(min=1e-30))
     return -(target * log_p + absent * (1 - target) * log_not)
-
-
-def span_loss(logits: Tensor, target: Tensor, mask: Tensor, absent: Tensor) -> Tensor:
-    """Cross entropy of spans (B, T, T), summed; what is not labelled weighs ``absent`` (B,).
-
-    Of the pairs that are no span, those count that begin where a span begins or end where one
-    ends: decoding chooses among these. All others are more, and easy.
-    """
-    near = torch.maximum(target.amax(2, keepdim=True), target.amax(1, keepdim=True))
-    weight = ordered(mask) * near * (target + absent[:, None, None] * (1 - target))
-    found = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
-    return (found * weight).sum()
 
 
 def triple_loss(net: TripleNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
