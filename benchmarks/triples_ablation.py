@@ -61,6 +61,7 @@ PARTS: dict[str, Part] = {
     "vectors": Part(vectors=True),
     "priors": Part(words=("priors=true",)),
     "together": Part(words=("priors=true",), init=True, vectors=True),
+    "frames": Part(words=("frames=0.1",)),
     "nearest": Part(words=("pairing=nearest",)),
     "folds": Part(folds=4),
     "no-augment": Part(words=("augment=0.0",)),
