@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from benchmarks import sets
+from benchmarks.bases import of_pages
 from benchmarks.options import CACHE, Options, Outcome
-from quern.data import open_bytes
 from quern.errors import DataError
 from quern.kb import KnowledgeBase
 from quern.records import Entity
@@ -33,6 +34,7 @@ _SYLLABLES = [a + b for a in "bdfghklmnprst" for b in ("a", "e", "i", "o", "u", 
 _OPENED = """
 import sys, time
 from pathlib import Path
+from quern.errors import DataError
 from quern.kb import KnowledgeBase
 start = time.perf_counter()
 base = KnowledgeBase.open(sys.argv[1])
@@ -57,8 +59,8 @@ def run(case: str, options: Options) -> Outcome:
     """Import, open, look up, edit."""
     paths: list[Path] = []
     if case == "zhwiki":
-        paths = _pages(options.data)
-        entities = list(_of_pages(paths))
+        paths = sets.pages(options.data)
+        entities = list(of_pages(paths))
         texts = [entity.description for entity in entities if entity.description][:_TEXTS]
     else:
         entities = synthetic(_SIZES[case], options.seed, aliases=case not in _ONE_NAME)
@@ -171,30 +173,6 @@ def _peak() -> float:
 
 
 # -- what goes in -----------------------------------------------------------------------------
-
-
-class _Page(msgspec.Struct):
-    id: str
-    title: str
-    text: str
-
-
-def _pages(data: Path | None) -> list[Path]:
-    paths = [] if data is None else sorted((data / "zhwiki").glob("pages-*.jsonl.gz"))
-    if not paths:
-        raise DataError("this needs data: pass --data with the folder that holds zhwiki/")
-    return paths
-
-
-def _of_pages(paths: Sequence[Path]) -> Iterator[Entity]:
-    """The title without its bracket is the name, the first paragraph the description."""
-    decoder = msgspec.json.Decoder(_Page)
-    for path in paths:
-        with open_bytes(path) as stream:
-            for page in map(decoder.decode, stream):
-                name = page.title.split(" (")[0]
-                aliases = () if name == page.title else (page.title,)
-                yield Entity(page.id, name, aliases, page.text.split("\n")[0])
 
 
 def synthetic(count: int, seed: int, *, aliases: bool) -> Iterator[Entity]:

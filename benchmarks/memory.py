@@ -75,7 +75,7 @@ def cases(options: Options) -> list[str]:
 
 def run(case: str, options: Options) -> Outcome:
     """Run one verb until it ends or its minutes are over."""
-    sources = pages(options.data)
+    sources = sets.pages(options.data)
     form = "jsonl" if case == "extract-jsonl" else "txt"
     raw = raw_text(sources, options.megabytes, form)
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -134,21 +134,6 @@ _JOINED: Mapping[str, Callable[[Path, Path], None]] = {
 
 
 # -- the text ---------------------------------------------------------------------------
-
-
-def pages(data: Path | None) -> list[Path]:
-    """The files of articles.
-
-    Raises:
-        DataError: no folder was given, or they are not in it.
-    """
-    wanted = "zhwiki/pages-*.jsonl.gz"
-    if data is None:
-        raise DataError(f"this needs data: pass --data with the folder that holds {wanted}")
-    found = sorted(data.glob(wanted))
-    if not found:
-        raise DataError(f"{data}: holds no {wanted}; pass another folder with --data")
-    return found
 
 
 def raw_text(sources: Sequence[Path], megabytes: int, form: str) -> Path:

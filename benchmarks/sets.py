@@ -40,6 +40,26 @@ def links_path(data: Path | None, name: str, part: Part) -> Path:
     return _path(data, f"linking/{name}/{part}.jsonl")
 
 
+def base_path(data: Path | None, name: str) -> Path:
+    """Where the entities of a knowledge base lie; see ``_path``."""
+    return _path(data, f"linking/{name}/kb.jsonl.gz")
+
+
+def pages(data: Path | None) -> list[Path]:
+    """The files of articles of Chinese Wikipedia.
+
+    Raises:
+        DataError: no folder was given, or they are not in it.
+    """
+    wanted = "zhwiki/pages-*.jsonl.gz"
+    if data is None:
+        raise DataError(f"this needs data: pass --data with the folder that holds {wanted}")
+    found = sorted(data.glob(wanted))
+    if not found:
+        raise DataError(f"{data}: holds no {wanted}; pass another folder with --data")
+    return found
+
+
 def _path(data: Path | None, wanted: str) -> Path:
     """Where a file of the data lies.
 

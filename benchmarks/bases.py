@@ -1,0 +1,82 @@
+"""The knowledge bases of the sets of links, imported once and kept beside the models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks import sets
+from benchmarks.options import CACHE
+from quern.data import data_hash, open_bytes, read_links
+from quern.kb import KnowledgeBase
+from quern.records import Entity, LabelledMention, LinkExample
+
+BASES = {"ncbi-disease": "ctd-medic", "zhwiki-namesakes": "zhwiki"}  # of each set
+OTHER_ID = "alt_id"  # the predicate under which ctd-medic gives further ids of an entity
+_BRACKET = re.compile(r"(.+?) [(（](.+)[)）]")  # "name (kind)"
+
+
+class _Page(msgspec.Struct):
+    id: str
+    title: str
+    text: str
+
+
+def of_pages(paths: Sequence[Path]) -> Iterator[Entity]:
+    """Articles: name and type by the title, "name (type)"; the first paragraph describes."""
+    decoder = msgspec.json.Decoder(_Page)
+    for path in paths:
+        with open_bytes(path) as stream:
+            for page in map(decoder.decode, stream):
+                match = _BRACKET.fullmatch(page.title)
+                name, types = (match[1], (match[2],)) if match else (page.title, ())
+                aliases = () if name == page.title else (page.title,)
+                yield Entity(page.id, name, aliases, page.text.split("\n")[0], types)
+
+
+def base_of(data: Path | None, name: str) -> Path:
+    """The file of a knowledge base, imported where it is not yet.
+
+    Raises:
+        DataError: what it is made of is not there.
+    """
+    sources = sets.pages(data) if name == "zhwiki" else [sets.base_path(data, name)]
+    path = CACHE / "bases" / f"{name}-{data_hash(*sources)[:12]}.kb"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with KnowledgeBase.open(path, create=True) as base:
+            if name == "zhwiki":
+                base.load(of_pages(sources))
+            else:
+                base.import_files(sources)
+    return path
+
+
+def examples_of(path: Path, base: KnowledgeBase) -> list[LinkExample]:
+    """Labelled texts, their ids as the base has them.
+
+    Of ``ctd-medic`` labels often name an entity by another id than the base, which gives that as
+    a fact; any such id is put right. One that is nowhere in the base stays.
+    """
+    ids = {other: entity.id for entity in base for other in _other_ids(entity)}
+    ids |= {entity.id: entity.id for entity in base}
+
+    def known(mention: LabelledMention) -> LabelledMention:
+        if mention.kb_id is None:
+            return mention
+        parts = dict.fromkeys(ids.get(part, part) for part in mention.kb_id.split("|"))
+        return msgspec.structs.replace(mention, kb_id="|".join(parts))
+
+    return [
+        msgspec.structs.replace(each, mentions=tuple(map(known, each.mentions)))
+        for each in read_links(path)
+    ]
+
+
+def _other_ids(entity: Entity) -> Iterator[str]:
+    for predicate, value in entity.facts:
+        if predicate == OTHER_ID:
+            yield value.removeprefix("DO:")
