@@ -16,7 +16,7 @@ from quern.records import Entity, LabelledMention, LinkExample
 
 BASES = {"ncbi-disease": "ctd-medic", "zhwiki-namesakes": "zhwiki"}  # of each set
 OTHER_ID = "alt_id"  # the predicate under which ctd-medic gives further ids of an entity
-_BRACKET = re.compile(r"(.+?) [(（](.+)[)）]")  # "name (kind)"
+_BRACKET = re.compile(r"(.+?)\s*[(（](.+)[)）]")  # "name (kind)"
 
 
 class _Page(msgspec.Struct):
