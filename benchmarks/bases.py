@@ -26,7 +26,10 @@ class _Page(msgspec.Struct):
 
 
 def of_pages(paths: Sequence[Path]) -> Iterator[Entity]:
-    """Articles: name and type by the title, "name (type)"; the first paragraph describes."""
+    """Articles: name and type by the title, "name (type)"; the first paragraph describes.
+
+    How long an article is says how popular its subject is.
+    """
     decoder = msgspec.json.Decoder(_Page)
     for path in paths:
         with open_bytes(path) as stream:
@@ -34,7 +37,8 @@ def of_pages(paths: Sequence[Path]) -> Iterator[Entity]:
                 match = _BRACKET.fullmatch(page.title)
                 name, types = (match[1], (match[2],)) if match else (page.title, ())
                 aliases = () if name == page.title else (page.title,)
-                yield Entity(page.id, name, aliases, page.text.split("\n")[0], types)
+                described, length = page.text.split("\n")[0], float(len(page.text))
+                yield Entity(page.id, name, aliases, described, types, popularity=length)
 
 
 def base_of(data: Path | None, name: str) -> Path:
