@@ -15,6 +15,7 @@ from quern.kb import KnowledgeBase
 from quern.records import Entity, LabelledMention, LinkExample
 
 BASES = {"ncbi-disease": "ctd-medic", "zhwiki-namesakes": "zhwiki"}  # of each set
+PLAIN = "-plain"  # behind the name of a base: without popularities
 OTHER_ID = "alt_id"  # the predicate under which ctd-medic gives further ids of an entity
 _BRACKET = re.compile(r"(.+?)\s*[(（](.+)[)）]")  # "name (kind)"
 
@@ -42,18 +43,20 @@ def of_pages(paths: Sequence[Path]) -> Iterator[Entity]:
 
 
 def base_of(data: Path | None, name: str) -> Path:
-    """The file of a knowledge base, imported where it is not yet.
+    """The file of a knowledge base, imported where it is not yet; see ``PLAIN``.
 
     Raises:
         DataError: what it is made of is not there.
     """
-    sources = sets.pages(data) if name == "zhwiki" else [sets.base_path(data, name)]
+    of = name.removesuffix(PLAIN)
+    sources = sets.pages(data) if of == "zhwiki" else [sets.base_path(data, of)]
     path = CACHE / "bases" / f"{name}-{data_hash(*sources)[:12]}.kb"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         with KnowledgeBase.open(path, create=True) as base:
-            if name == "zhwiki":
-                base.load(of_pages(sources))
+            if of == "zhwiki":
+                pages = of_pages(sources)
+                base.load(pages if of == name else map(_unpopular, pages))
             else:
                 base.import_files(sources)
     return path
@@ -78,6 +81,10 @@ def examples_of(path: Path, base: KnowledgeBase) -> list[LinkExample]:
         msgspec.structs.replace(each, mentions=tuple(map(known, each.mentions)))
         for each in read_links(path)
     ]
+
+
+def _unpopular(entity: Entity) -> Entity:
+    return msgspec.structs.replace(entity, popularity=None)
 
 
 def _other_ids(entity: Entity) -> Iterator[str]:
