@@ -17,7 +17,7 @@ from fake_model import fake_model
 from quern.calibration import PlattScaling
 from quern.errors import FolderError
 from quern.evaluation import Comparison, fit_scaling, judge, recalibrate, summarise
-from quern.evaluation.figures import calibration
+from quern.evaluation.summary import calibration
 from quern.folder import MANIFEST, ModelFolder, write_json
 from quern.records import LabelledTriple, TripleExample
 from quern.shipped import find

@@ -12,14 +12,14 @@ from quern.alignment import Label
 from quern.errors import DataError
 from quern.evaluation import Comparison, Fact, Judged, comparable, judge, score, summarise, tune
 from quern.evaluation.figures import (
-    Choice,
+    LeastScore,
     bootstrap,
-    calibration,
     curve,
     cuts,
     least_score,
     most_precise,
 )
+from quern.evaluation.summary import calibration
 from quern.evaluation.tuning import clearly_better
 from quern.metrics import Counts
 from quern.records import LabelledTriple, TripleExample
@@ -281,7 +281,7 @@ def test_the_record_names_least_scores_for_goals() -> None:
     assert record.target is not None
     assert (record.target.goal, record.target.min_score) == (0.9, 0.71)
     out_of_reach = summarise([], Comparison(), frozenset(), target=0.9)
-    assert out_of_reach.target == Choice(0.9, None, None)
+    assert out_of_reach.target == LeastScore(0.9, None, None)
     assert summarise([], Comparison(), frozenset()).target is None
 
 

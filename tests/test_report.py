@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from quern.calibration import PlattScaling
 from quern.evaluation import Comparison, Fact, Judged, report, summarise
-from quern.evaluation.report import marked, spread
+from quern.evaluation.parts import spread
+from quern.evaluation.report import marked
 from quern.records import LabelledTriple, TripleExample
 
 VOID = {"meta", "br", "img", "link", "input", "path", "circle"}

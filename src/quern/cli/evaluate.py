@@ -19,9 +19,9 @@ from quern.errors import DataError
 from quern.evaluation import Evaluation, Judged, comparable, judge, report, summarise
 from quern.evaluation.figures import Figures, cuts, most_precise
 from quern.evaluation.wording import (
-    CHOICE_HEADS,
+    GOAL_HEADS,
     calibration_error,
-    choice,
+    goal_row,
     number,
     remarks,
     share,
@@ -192,9 +192,9 @@ def _write_tables(evaluation: Evaluation) -> None:
     )
     curve = [_row(f"{point.min_score:.1f}", point.figures) for point in evaluation.curve[::2]]
     _table(curve, ("least score", *_HEADS))
-    _table([choice(made) for made in evaluation.at_recall], ("recall ≥", *CHOICE_HEADS))
+    _table([goal_row(made) for made in evaluation.at_recall], ("recall ≥", *GOAL_HEADS))
     if evaluation.target is not None:
-        _table([choice(evaluation.target)], ("precision ≥", *CHOICE_HEADS))
+        _table([goal_row(evaluation.target)], ("precision ≥", *GOAL_HEADS))
     if evaluation.calibration is not None:
         _table(
             [

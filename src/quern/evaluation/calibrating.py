@@ -13,8 +13,9 @@ import msgspec
 
 from quern.calibration import PlattScaling
 from quern.card import write_card
-from quern.evaluation.figures import Grade, graded, reliability, trusted
+from quern.evaluation.figures import Grade, reliability
 from quern.evaluation.judging import judge
+from quern.evaluation.summary import graded, trusted
 from quern.folder import MANIFEST, ModelFolder, write_json, writing
 from quern.records import TripleExample
 from quern.tasks import load

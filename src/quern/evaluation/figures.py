@@ -1,29 +1,38 @@
-"""Figures made from judged texts: the record that ``quern evaluate`` prints and writes."""
+"""Figures of anything that is wanted, given and right, whatever the task."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
+from typing import Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from quern import __version__
-from quern.calibration import PlattScaling
-from quern.evaluation.judging import Comparison, Fact, Judged, Reason, tally
+from quern.evaluation.judging import Status
 from quern.metrics import Counts
 
-FORMAT = 1  # of the record; raised when a field changes its meaning or goes away
 _SAMPLES, _SEED, _LEVEL = 1000, 0, 0.95
 _BINS = 10
 _STEPS = 20  # points of the curve over least scores
-_RECALLS = (0.5, 0.7, 0.9)
+_RECALLS = (0.5, 0.7, 0.9)  # for which the best precision is looked up
 
 Interval = tuple[float, float]
 Grade = tuple[float, bool]  # a score, and whether what has it is right
+
+
+class Scored(Protocol):
+    """Anything that was wanted, given or both; ``score`` is None where it was not given."""
+
+    @property
+    def status(self) -> Status:
+        """Right, missed or wrong."""
+
+    @property
+    def score(self) -> float | None:
+        """The model's."""
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -65,14 +74,6 @@ class Bootstrap(msgspec.Struct, frozen=True):
     f1: Interval | None
 
 
-class PredicateRow(msgspec.Struct, frozen=True):
-    """The figures of one predicate, and whether the model knows it at all."""
-
-    predicate: str
-    known: bool
-    figures: Figures
-
-
 class CurvePoint(msgspec.Struct, frozen=True):
     """The figures if triples that score less than ``min_score`` are left out."""
 
@@ -80,7 +81,7 @@ class CurvePoint(msgspec.Struct, frozen=True):
     figures: Figures
 
 
-class Choice(msgspec.Struct, frozen=True):
+class LeastScore(msgspec.Struct, frozen=True):
     """The least score that suits a goal best, None where no least score reaches it.
 
     Attributes:
@@ -94,7 +95,7 @@ class Choice(msgspec.Struct, frozen=True):
     figures: Figures | None
 
     @classmethod
-    def of(cls, goal: float, point: CurvePoint | None) -> Choice:
+    def of(cls, goal: float, point: CurvePoint | None) -> LeastScore:
         """What was chosen for a goal."""
         return cls(goal, None, None) if point is None else cls(goal, point.min_score, point.figures)
 
@@ -127,105 +128,6 @@ class Calibration(msgspec.Struct, frozen=True):
     raw_error: float | None = None
 
 
-class Unreachable(msgspec.Struct, frozen=True):
-    """Labels that no model with this codec can give; they count as missed.
-
-    Attributes:
-        lines: lines with such labels.
-        labels: such labels.
-        reasons: how many for each reason.
-    """
-
-    lines: int
-    labels: int
-    reasons: dict[Reason, int]
-
-
-class Evaluation(msgspec.Struct, frozen=True):
-    """All that was measured; ``docs/evaluation.md`` describes every field.
-
-    Attributes:
-        format: version of this record.
-        quern: version that measured.
-        comparison: what must agree for a triple to be right.
-        lines: texts measured.
-        left_out: texts that a strict comparison cannot use, for want of places.
-        unjudged: given triples whose predicates nobody looked for in their texts; they
-            count as neither right nor wrong.
-        overall: figures over all texts.
-        interval: 95 % intervals of the overall figures.
-        complete: figures over lines with complete labels, where not all lines have them.
-        incomplete: figures over lines with incomplete labels, where there are any.
-        predicates: figures by predicate, the most wanted first.
-        curve: figures over least scores.
-        at_recall: the best precision that leaves so much recall.
-        target: the most recall at the precision that was asked for, None where none was.
-        calibration: whether scores can be trusted; None where nothing was given.
-        unreachable: labels that cannot be given.
-    """
-
-    format: int
-    quern: str
-    comparison: Comparison
-    lines: int
-    left_out: int
-    unjudged: int
-    overall: Figures
-    interval: Bootstrap
-    complete: Figures | None
-    incomplete: Figures | None
-    predicates: list[PredicateRow]
-    curve: list[CurvePoint]
-    at_recall: list[Choice]
-    target: Choice | None
-    calibration: Calibration | None
-    unreachable: Unreachable
-
-
-def summarise(
-    judged: Sequence[Judged],
-    comparison: Comparison,
-    known: frozenset[str],
-    left_out: int = 0,
-    scaling: PlattScaling | None = None,
-    target: float | None = None,
-) -> Evaluation:
-    """All figures of judged texts.
-
-    Args:
-        judged: the texts.
-        comparison: how they were judged.
-        known: the predicates of the model.
-        left_out: texts that could not be judged this way.
-        scaling: how the model calibrates its scores.
-        target: a precision to find the least score for.
-    """
-    facts = [fact for text in judged for fact in text.facts]
-    kinds = {text.example.complete for text in judged}
-    complete = [fact for text in judged if text.example.complete for fact in text.facts]
-    incomplete = [fact for text in judged if not text.example.complete for fact in text.facts]
-    split = False in kinds
-    points = cuts(facts)
-    return Evaluation(
-        format=FORMAT,
-        quern=__version__,
-        comparison=comparison,
-        lines=len(judged),
-        left_out=left_out,
-        unjudged=sum(text.unjudged for text in judged),
-        overall=Figures.of(tally(facts)),
-        interval=bootstrap([text.counts for text in judged]),
-        complete=Figures.of(tally(complete)) if split and True in kinds else None,
-        incomplete=Figures.of(tally(incomplete)) if split else None,
-        predicates=by_predicate(facts, known),
-        curve=curve(facts),
-        at_recall=[Choice.of(recall, most_precise(points, recall)) for recall in _RECALLS],
-        target=None if target is None else Choice.of(target, least_score(points, target)),
-        calibration=_reliability(judged, scaling),
-        unreachable=unreachable(judged),
-    )
-
-
 def bootstrap(counts: Sequence[Counts], samples: int = _SAMPLES, seed: int = _SEED) -> Bootstrap:
     """95 % intervals from texts drawn again with replacement; the same for the same texts."""
     rows = np.array([(c.wanted, c.given, c.right) for c in counts], dtype=np.float64)
@@ -254,17 +156,7 @@ def _middle(part: NDArray[np.float64], whole: NDArray[np.float64]) -> Interval |
     return float(low), float(high)
 
 
-def by_predicate(facts: Sequence[Fact], known: frozenset[str]) -> list[PredicateRow]:
-    """One row for each predicate that was wanted or given."""
-    ordered = sorted(facts, key=lambda fact: fact.predicate)
-    rows = [
-        PredicateRow(predicate, predicate in known, Figures.of(tally(list(group))))
-        for predicate, group in groupby(ordered, key=lambda fact: fact.predicate)
-    ]
-    return sorted(rows, key=lambda row: (-row.figures.wanted, row.predicate))
-
-
-def curve(facts: Sequence[Fact], steps: int = _STEPS) -> list[CurvePoint]:
+def curve(facts: Sequence[Scored], steps: int = _STEPS) -> list[CurvePoint]:
     """Figures for least scores from 0 to 1, 1 left out."""
     given = np.array([fact.score for fact in facts if fact.status != "missed"], dtype=np.float64)
     right = np.array([fact.status == "right" for fact in facts if fact.status != "missed"], bool)
@@ -278,7 +170,7 @@ def curve(facts: Sequence[Fact], steps: int = _STEPS) -> list[CurvePoint]:
     return points
 
 
-def cuts(facts: Sequence[Fact]) -> list[CurvePoint]:
+def cuts(facts: Sequence[Scored]) -> list[CurvePoint]:
     """Figures for every least score that makes a difference, the lowest first.
 
     Each is written as short as still cuts at the same place.
@@ -315,44 +207,14 @@ def most_precise(points: Sequence[CurvePoint], recall: float) -> CurvePoint | No
     return max(reached, key=lambda point: point.figures.precision or 0.0, default=None)
 
 
+def at_recalls(points: Sequence[CurvePoint]) -> list[LeastScore]:
+    """For some recalls the cut with the best precision, see ``most_precise``."""
+    return [LeastScore.of(recall, most_precise(points, recall)) for recall in _RECALLS]
+
+
 def least_score(points: Sequence[CurvePoint], precision: float) -> CurvePoint | None:
     """The lowest cut that reaches a precision."""
     return next((p for p in points if (p.figures.precision or 0.0) >= precision), None)
-
-
-def rescored(facts: Sequence[Fact], change: Callable[[float], float]) -> list[Fact]:
-    """The given ones of some facts, with other scores."""
-    return [
-        msgspec.structs.replace(fact, score=change(fact.score))
-        for fact in facts
-        if fact.score is not None
-    ]
-
-
-def trusted(judged: Sequence[Judged]) -> tuple[str, list[Judged]]:
-    """The texts that say best whether a given fact is right: the complete ones, if any."""
-    complete = [text for text in judged if text.example.complete]
-    return ("complete", complete) if complete else ("incomplete", list(judged))
-
-
-def _reliability(judged: Sequence[Judged], scaling: PlattScaling | None) -> Calibration | None:
-    lines, texts = trusted(judged)
-    facts = [fact for text in texts for fact in text.facts]
-    measured = calibration(facts, lines)
-    raw = calibration(rescored(facts, scaling.inverse), lines) if scaling else None
-    if measured is None or raw is None:
-        return measured
-    return msgspec.structs.replace(measured, raw_error=raw.error)
-
-
-def calibration(facts: Sequence[Fact], lines: str) -> Calibration | None:
-    """Scores held against the share that is right, in bins of equal width."""
-    return reliability(graded(facts), lines)
-
-
-def graded(facts: Sequence[Fact]) -> list[Grade]:
-    """The scores of given facts, and whether each is right."""
-    return [(fact.score, fact.status == "right") for fact in facts if fact.score is not None]
 
 
 def reliability(grades: Sequence[Grade], lines: str) -> Calibration | None:
@@ -368,14 +230,3 @@ def reliability(grades: Sequence[Grade], lines: str) -> Calibration | None:
         bins.append(Bin(i / _BINS, (i + 1) / _BINS, int(held.sum()), mean, share))
     error = sum(b.given * abs(b.score - b.right) for b in bins) / len(grades)
     return Calibration(error, lines, bins)
-
-
-def unreachable(judged: Sequence[Judged]) -> Unreachable:
-    """Count missed labels that could not have been found."""
-    lost = [[fact.reason for fact in text.facts if fact.reason] for text in judged]
-    reasons: Mapping[Reason, int] = Counter(reason for some in lost for reason in some)
-    return Unreachable(
-        lines=sum(bool(some) for some in lost),
-        labels=sum(map(len, lost)),
-        reasons=dict(sorted(reasons.items())),
-    )

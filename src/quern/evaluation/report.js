@@ -20,8 +20,7 @@ for (const head of all("th[data-sort]")) {
   });
 }
 
-const predicate = document.querySelector("#predicate");
-const kind = document.querySelector("#kind");
+const filters = all("form select");
 const shown = document.querySelector("#shown");
 
 function filter() {
@@ -29,8 +28,7 @@ function filter() {
   for (const article of all("article")) {
     let some = false;
     for (const item of all("li", article)) {
-      const fits = (!predicate.value || item.dataset.predicate === predicate.value)
-        && (!kind.value || item.dataset.kind === kind.value);
+      const fits = filters.every(({ id, value }) => !value || item.dataset[id] === value);
       item.hidden = !fits;
       some ||= fits && item.dataset.kind !== "right";
     }
@@ -40,10 +38,9 @@ function filter() {
   shown.textContent = `${count} shown`;
 }
 
-if (predicate) {
+if (filters.length) {
   document.querySelector("form").hidden = false;
-  predicate.addEventListener("change", filter);
-  kind.addEventListener("change", filter);
+  for (const select of filters) select.addEventListener("change", filter);
   filter();
 }
 

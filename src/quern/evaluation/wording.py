@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from quern.evaluation.figures import Calibration, Choice, Evaluation
+from quern.evaluation.figures import Calibration, LeastScore
 from quern.evaluation.judging import Reason
+from quern.evaluation.summary import Evaluation
 
 _NAMED = 5  # unknown predicates spelled out before the rest are only counted
 
@@ -30,14 +31,14 @@ def many(value: int, noun: str) -> str:
     return f"{number(value)} {noun}{'' if value == 1 else 's'}"
 
 
-CHOICE_HEADS = ("least score", "given", "right", "precision", "recall", "F1")
+GOAL_HEADS = ("least score", "given", "right", "precision", "recall", "F1")
 
 
-def choice(made: Choice) -> list[str]:
+def goal_row(made: LeastScore) -> list[str]:
     """A goal, the least score that reaches it, and what is left; dashes where none does."""
     goal, f = f"{made.goal:g}", made.figures
     if f is None:
-        return [goal, *["–"] * len(CHOICE_HEADS)]
+        return [goal, *["–"] * len(GOAL_HEADS)]
     counts = [str(made.min_score), number(f.given), number(f.right)]
     return [goal, *counts, share(f.precision), share(f.recall), share(f.f1)]
 
