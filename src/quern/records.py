@@ -5,6 +5,12 @@ from __future__ import annotations
 import msgspec
 
 NIL = "NIL"  # the id of what is in no knowledge base
+TOGETHER = "|"  # joins the ids of a mention that names several entities at once
+
+
+def ids_of(id_: str | None) -> frozenset[str]:
+    """The entities that a label or an answer names: none for NIL, several for ``A|B``."""
+    return frozenset() if id_ is None else frozenset(id_.split(TOGETHER))
 
 
 class Span(msgspec.Struct, frozen=True, order=True):
@@ -191,3 +197,34 @@ class Candidate(msgspec.Struct, frozen=True):
     key: str
     score: float
     popularity: float | None = None
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """An entity that a mention may mean, and the probability that it does."""
+
+    id: str
+    name: str
+    score: float
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A mention ``text[start:end]``, and the entity that it means.
+
+    Attributes:
+        start: where it begins, in code points.
+        end: where it ends.
+        text: its words.
+        score: of the mention; 1 where it was given.
+        id: the entity, None for one that the knowledge base lacks (NIL); ``A|B`` for several
+            that are meant together.
+        link_score: the probability that ``id``, also None, is right.
+        choices: the candidates looked at, the best first.
+    """
+
+    start: int
+    end: int
+    text: str
+    score: float
+    id: str | None
+    link_score: float
+    choices: tuple[Choice, ...] = ()
