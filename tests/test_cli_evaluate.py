@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import quern.cli.evaluate as verb
+import quern.cli.evaluate_triples as of_triples
 from fake_model import fake_model
 from quern.calibration import PlattScaling
 from quern.data import data_hash
@@ -38,7 +39,7 @@ def write(path: Path, lines: list[dict[str, object]]) -> Path:
 def run(*args: str | Path, trained_on: str | None = None) -> Result:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(verb, "_links", lambda model: None)
-        patch.setattr(verb, "_open", lambda model: (MODEL, trained_on))
+        patch.setattr(of_triples, "_open", lambda model: (MODEL, trained_on))
         return CliRunner().invoke(verb.command, ["a-model", *map(str, args)])
 
 
@@ -133,7 +134,7 @@ def test_a_target_out_of_reach_is_said_after_the_answer(data: Path, tmp_path: Pa
     assert "precision ≥" in result.stdout
     nothing = write(tmp_path / "nothing.jsonl", [{"text": "Nobody .", "triples": []}])
     result = run(nothing, "--target-precision", "0.95", "--format", "json")
-    assert "none, as no fact was given" in str(result.exception)
+    assert "none, as nothing was given" in str(result.exception)
     assert json.loads(result.stdout)["target"]["min_score"] is None
     assert run(data, "--target-precision", "0").exit_code == 2
 

@@ -93,15 +93,19 @@ def test_the_score_is_told(home: Path) -> None:
     metrics = json.loads((home / "model" / "metrics.json").read_bytes())
     assert figures["overall"]["f1"] == pytest.approx(metrics["dev"]["f1"])
     assert figures["texts"] == 60 and 0 < figures["found_nil"] <= 1
-    table = run("evaluate", home / "model", home / "train.jsonl")
-    assert "found of those without (NIL)" in table.stdout
+    page = home / "errors.html"
+    words = ["--report", page, "--target-precision", "0.5"]
+    table = run("evaluate", home / "model", home / "train.jsonl", *words)
+    assert "of those without (NIL)" in table.stdout
+    assert "recall ≥" in table.stdout and "precision ≥" in table.stdout
     assert "the model was trained on this very file" in table.stderr
-    for option in (["--strict"], ["--target-precision", "0.9"]):
-        wrong = run("evaluate", home / "model", home / "dev.jsonl", *option)
-        assert wrong.exit_code == 2
-        assert f"{option[0]} is not for a model such as" in wrong.stderr
+    assert "<h1>model on train.jsonl</h1>" in page.read_text("utf-8")
+    wrong = run("evaluate", home / "model", home / "dev.jsonl", "--strict")
+    assert wrong.exit_code == 2 and "--strict is not for a model such as" in wrong.stderr
     facts = run("evaluate", "zh-triples", home / "dev.jsonl", "--kb", "kb.sqlite")
     assert "--kb is not for a model such as zh-triples" in facts.stderr
+    bare = run("evaluate", home / "model", home / "dev.jsonl", "--entities", home / "model")
+    assert bare.exit_code == 2 and "wants a knowledge base; give one (--kb FILE)" in bare.stderr
 
 
 def test_info_says_what_the_folder_holds(home: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import quern
 import quern.cli.evaluate as evaluate
+import quern.cli.evaluate_triples as evaluate_triples
 import quern.cli.extract as extract
 from fake_model import fake_model
 from quern.errors import DataError
@@ -428,7 +429,7 @@ def run_evaluate(tmp_path: Path, *words: str | Path) -> Result:
     data.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate, "_links", lambda model: None)
-        patch.setattr(evaluate, "_open", lambda model: (MODEL, None))
+        patch.setattr(evaluate_triples, "_open", lambda model: (MODEL, None))
         return CliRunner().invoke(evaluate.command, ["a-model", str(data), *map(str, words)])
 
 

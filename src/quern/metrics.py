@@ -48,6 +48,14 @@ class Counts(msgspec.Struct):
         return {"f1": self.f1, "precision": self.precision, "recall": self.recall}
 
 
+def added(some: Iterable[Counts]) -> Counts:
+    """Counts of several texts together."""
+    counts = Counts()
+    for each in some:
+        counts += each
+    return counts
+
+
 def count(pairs: Iterable[tuple[Set[Hashable], Set[Hashable]]]) -> Counts:
     """Count (wanted, given) pairs, one for each text."""
     counts = Counts()

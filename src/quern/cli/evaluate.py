@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
-import msgspec
 
 from quern.cli import options
-from quern.cli.console import counted, note
-from quern.cli.evaluate_links import evaluate_links
-from quern.cli.rules import read_schema, schema_options, tell_counts, tell_unknown
-from quern.cli.table import columns
-from quern.data import data_hash, read_triples
-from quern.errors import DataError
-from quern.evaluation import Evaluation, Judged, comparable, judge, report, summarise
-from quern.evaluation.figures import Figures, cuts, most_precise
-from quern.evaluation.wording import (
-    GOAL_HEADS,
-    calibration_error,
-    goal_row,
-    number,
-    remarks,
-    share,
-)
+from quern.cli.evaluate_links import evaluate_choices, evaluate_linking, evaluate_mentions
+from quern.cli.evaluate_tables import Asked
+from quern.cli.evaluate_triples import Ruled, evaluate_triples
+from quern.cli.rules import read_schema, schema_options
 from quern.folder import ModelFolder
 from quern.schema import Rule
-from quern.shipped import find, load_triples
-from quern.triples import ReadsTriples
-
-_HEADS = ("wanted", "given", "right", "precision", "recall", "F1")
+from quern.shipped import find
 
 
 @click.command("evaluate")
@@ -63,6 +47,12 @@ _HEADS = ("wanted", "given", "right", "precision", "recall", "F1")
 )
 @schema_options
 @options.kb
+@click.option(
+    "--entities",
+    type=click.Path(path_type=Path),
+    help="A model that chooses entities (quern train entities), to be scored together with MODEL, "
+    "which finds the mentions.",
+)
 @options.table_or_json
 @options.threads
 def command(
@@ -75,6 +65,7 @@ def command(
     schema_file: Path | None,
     without: tuple[Rule, ...],
     kb: Path | None,
+    entities: Path | None,
     form: Literal["table", "json"],
     threads: int,
 ) -> None:
@@ -83,8 +74,10 @@ def command(
     DATA holds one JSON object a line, with a "text" and its "triples", as for training. A fact
     is right if subject, predicate and object are those of a label, word for word.
 
-    A model of links is scored on lines with a "text" and its "mentions"; a mention is right if
-    it begins and ends where a label does. It takes --kb, --format and --threads.
+    Models of links are scored on lines with a "text" and its "mentions". A mention is right if
+    it begins and ends where a label does. A model that chooses entities is given the labelled
+    mentions, and wants --kb. A model that finds mentions and --entities are scored from end to
+    end: a link is right if its place and its entity are. None of them takes --strict or --schema.
 
     \b
     Examples:
@@ -92,45 +85,35 @@ def command(
       quern evaluate my-model test.jsonl --report errors.html
       quern evaluate my-model test.jsonl --target-precision 0.95
       quern evaluate my-model test.jsonl --strict --format json > scores.json
+      quern evaluate my-entities test.jsonl --kb kb.sqlite --report errors.html
+      quern evaluate my-links test.jsonl --entities my-entities --kb kb.sqlite
     """
     if page is not None and not page.absolute().parent.is_dir():
         raise click.BadParameter(f"{page.parent}: no such folder", param_hint="--report")
+    asked = Asked(data, kb, page, errors, target, form, threads)
     if (folder := _links(model)) is not None:
-        of_facts = {"--strict": strict, "--report": page, "--target-precision": target}
-        _refuse(model, of_facts | {"--schema": schema_file})
-        return evaluate_links(folder, data, kb, form, threads)
-    _refuse(model, {"--kb": kb})
-    reader, trained_on = _open(model)
-    known = frozenset(label.predicate for label in reader.labels)
-    if (schema := read_schema(schema_file, without)) is not None:
-        tell_unknown(schema, known)
-    examples = read_triples(data)
-    how, some = comparable(reader, examples, strict)
-    answers = judge(reader, some, how, threads, schema)
-    judged = list(counted(answers, "evaluating", total=len(some), unit="texts"))
-    tell_counts(schema)
-    left_out = len(examples) - len(some)
-    evaluation = summarise(judged, how, known, left_out, reader.calibration, target)
-    digest = data_hash(data)
-    if digest == trained_on:
-        note(f"{data}: the model was trained on this very file; on new texts expect less")
-    if page is not None:
-        what = model + (f" with {schema_file.name}" if schema_file else "")
-        _write_page(page, report(evaluation, judged, f"{what} on {data.name}", errors))
-    if form == "json":
-        ruled = {"schema": str(schema_file), "without": without} if schema_file else {}
-        head = {"model": model, "data": str(data), "data_sha256": digest, **ruled}
-        _write_json(head, evaluation)
-    else:
-        _write_tables(evaluation)
-    if evaluation.target is not None and evaluation.target.figures is None:
-        raise DataError(f"{data}: {_out_of_reach(evaluation.target.goal, judged)}")
+        _refuse(model, {"--strict": strict, "--schema": schema_file})
+        return _evaluate_links(folder, entities, asked)
+    _refuse(model, {"--kb": kb, "--entities": entities})
+    schema = read_schema(schema_file, without)
+    ruled = None if schema is None or schema_file is None else Ruled(schema, schema_file, without)
+    evaluate_triples(model, asked, strict, ruled)
 
 
 def _links(model: str) -> ModelFolder | None:
-    """The folder of a model that finds mentions, None of any other."""
+    """The folder of a model that finds mentions or chooses entities, None of any other."""
     folder = ModelFolder(find(model))
-    return folder if folder.manifest.task == "links" else None
+    return folder if folder.manifest.task in ("links", "entities") else None
+
+
+def _evaluate_links(folder: ModelFolder, entities: Path | None, asked: Asked) -> None:
+    if entities is None and folder.manifest.task == "links":
+        return evaluate_mentions(folder, asked)
+    _refuse(str(folder.path), {"--target-precision": asked.target})
+    if folder.manifest.task == "links" and entities is not None:
+        return evaluate_linking(folder, ModelFolder(entities), asked)
+    _refuse(str(folder.path), {"--entities": entities})
+    return evaluate_choices(folder, asked)
 
 
 def _refuse(model: str, given: Mapping[str, object]) -> None:
@@ -138,82 +121,3 @@ def _refuse(model: str, given: Mapping[str, object]) -> None:
     for option, value in given.items():
         if value:
             raise click.UsageError(f"{option} is not for a model such as {model}")
-
-
-def _open(model: str) -> tuple[ReadsTriples, str | None]:
-    """The model, and the SHA-256 of the data that it was trained on."""
-    path = find(model)
-    return load_triples(path), ModelFolder(path).manifest.data
-
-
-def _out_of_reach(precision: float, judged: Sequence[Judged]) -> str:
-    best = most_precise(cuts([fact for text in judged for fact in text.facts]), 0.0)
-    reached = share(best.figures.precision) if best else "none, as no fact was given"
-    return (
-        f"no least score reaches a precision of {precision:g}; the best is {reached}. "
-        "Ask for less, or train on more labels"
-    )
-
-
-def _write_page(page: Path, html: str) -> None:
-    # A lone surrogate is no text that a file can hold.
-    page.write_text(html, "utf-8", errors="xmlcharrefreplace", newline="\n")
-    note(f"{page}: written")
-
-
-def _write_json(head: dict[str, Any], evaluation: Evaluation) -> None:
-    row = msgspec.json.encode({**head, **msgspec.to_builtins(evaluation)})
-    click.echo(msgspec.json.format(row, indent=2).decode())
-
-
-def _write_tables(evaluation: Evaluation) -> None:
-    for line in remarks(evaluation):
-        click.echo(line)
-    rows = [_row("all", evaluation.overall)]
-    rows += [_row("complete", evaluation.complete)] if evaluation.complete else []
-    rows += [_row("incomplete", evaluation.incomplete)] if evaluation.incomplete else []
-    _table(rows, ("lines", *_HEADS))
-    between = evaluation.interval
-    spans = [
-        f"{name} {share(span[0])} – {share(span[1])}"
-        for name, span in (
-            ("precision", between.precision),
-            ("recall", between.recall),
-            ("F1", between.f1),
-        )
-        if span is not None
-    ]
-    if spans:
-        click.echo(f"95 % intervals over texts: {', '.join(spans)}")
-    names = [row.predicate + ("" if row.known else " (unknown)") for row in evaluation.predicates]
-    _table(
-        [_row(n, row.figures) for n, row in zip(names, evaluation.predicates, strict=True)],
-        ("predicate", *_HEADS),
-    )
-    curve = [_row(f"{point.min_score:.1f}", point.figures) for point in evaluation.curve[::2]]
-    _table(curve, ("least score", *_HEADS))
-    _table([goal_row(made) for made in evaluation.at_recall], ("recall ≥", *GOAL_HEADS))
-    if evaluation.target is not None:
-        _table([goal_row(evaluation.target)], ("precision ≥", *GOAL_HEADS))
-    if evaluation.calibration is not None:
-        _table(
-            [
-                [f"{b.low:.1f} – {b.high:.1f}", number(b.given), share(b.score), share(b.right)]
-                for b in evaluation.calibration.bins
-            ],
-            ("score", "given", "mean score", "share right"),
-        )
-        click.echo(calibration_error(evaluation.calibration))
-
-
-def _row(name: str, f: Figures) -> list[str]:
-    counts = [number(value) for value in (f.wanted, f.given, f.right)]
-    return [name, *counts, *(share(value) for value in (f.precision, f.recall, f.f1))]
-
-
-def _table(rows: Sequence[Sequence[str]], heads: Iterable[str]) -> None:
-    """A table whose first column is text and whose others are numbers, set to the right."""
-    first, *others = zip(heads, *rows, strict=True)
-    set_right = [[cell.rjust(max(map(len, column))) for cell in column] for column in others]
-    lines = list(zip(first, *set_right, strict=True))
-    columns(lines[1:], lines[0])

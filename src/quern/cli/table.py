@@ -38,6 +38,14 @@ def columns(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> None:
     click.echo()
 
 
+def numbers(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> None:
+    """A table whose first column is text and whose others are numbers, set to the right."""
+    first, *others = zip(heads, *rows, strict=True)
+    set_right = [[cell.rjust(max(map(len, column))) for cell in column] for column in others]
+    lines = list(zip(first, *set_right, strict=True))
+    columns(lines[1:], lines[0])
+
+
 def width(text: str) -> int:
     """Columns that a text takes on a terminal."""
     return sum(_columns_of(character) for character in text)

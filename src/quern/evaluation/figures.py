@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from quern.evaluation.judging import Status
 from quern.metrics import Counts
 
+FORMAT = 1  # of the records; raised when a field changes its meaning or goes away
 _SAMPLES, _SEED, _LEVEL = 1000, 0, 0.95
 _BINS = 10
 _STEPS = 20  # points of the curve over least scores

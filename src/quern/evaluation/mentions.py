@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from quern import __version__
 from quern.alignment import UnitSpan
 from quern.evaluation.calibrating import fit_grades, keep_scaling
 from quern.evaluation.choosing import PARTS, Parts, best_of, clearly_better, total
-from quern.evaluation.figures import Calibration, Figures, Grade, reliability
+from quern.evaluation.figures import (
+    FORMAT,
+    Bootstrap,
+    Calibration,
+    CurvePoint,
+    Figures,
+    Grade,
+    LeastScore,
+    at_recalls,
+    bootstrap,
+    curve,
+    cuts,
+    least_score,
+    reliability,
+)
 from quern.evaluation.judging import Place, Status, in_chunks
 from quern.links import (
     LINK_SPAN,
@@ -25,7 +40,7 @@ from quern.links import (
     gather,
     link_grid,
 )
-from quern.metrics import Counts
+from quern.metrics import Counts, added
 from quern.records import LinkExample
 
 
@@ -69,20 +84,32 @@ class JudgedMentions(msgspec.Struct, frozen=True):
 
 
 class MentionEvaluation(msgspec.Struct, frozen=True):
-    """The figures of a mention model, by place.
+    """The figures of a mention model, by place; ``docs/evaluation.md`` describes every field.
 
     Attributes:
+        format: version of this record.
+        quern: version that measured.
         texts: how many were judged.
         overall: of all mentions.
+        interval: 95 % intervals of these.
         found_nil: share of the NIL mentions that were found; None where there are none.
         found_linked: the same of the others.
+        curve: figures over least scores.
+        at_recall: the best precision that leaves so much recall.
+        target: the most recall at the precision that was asked for, None where none was.
         calibration: whether scores can be read as probabilities.
     """
 
+    format: int
+    quern: str
     texts: int
     overall: Figures
+    interval: Bootstrap
     found_nil: float | None
     found_linked: float | None
+    curve: list[CurvePoint]
+    at_recall: list[LeastScore]
+    target: LeastScore | None
     calibration: Calibration | None
 
 
@@ -94,17 +121,18 @@ def judge_mentions(
     def work(chunk: Sequence[LinkExample]) -> list[JudgedMentions]:
         found = model([example.text for example in chunk])
         return [
-            _judge(example, {(m.start, m.end): m.score for m in mentions})
+            judge_places(example, {(m.start, m.end): m.score for m in mentions})
             for example, mentions in zip(chunk, found, strict=True)
         ]
 
     yield from in_chunks(work, examples, threads)
 
 
-def _judge(example: LinkExample, given: dict[Place, float]) -> JudgedMentions:
+def judge_places(example: LinkExample, given: Mapping[Place, float]) -> JudgedMentions:
+    """Judge the places that were given for a text, each with its score."""
     wanted = {m.place: m.kb_id is None for m in example.mentions}
     facts = []
-    for place in sorted(wanted | given):
+    for place in sorted({*wanted, *given}):
         status: Status = "wrong"
         if place in wanted:
             status = "right" if place in given else "missed"
@@ -113,14 +141,30 @@ def _judge(example: LinkExample, given: dict[Place, float]) -> JudgedMentions:
     return JudgedMentions(example, tuple(facts))
 
 
-def summarise_mentions(judged: Sequence[JudgedMentions]) -> MentionEvaluation:
-    """Figures of judged texts."""
-    wanted = [f for text in judged for f in text.facts if f.status != "wrong"]
+def summarise_mentions(
+    judged: Sequence[JudgedMentions], target: float | None = None
+) -> MentionEvaluation:
+    """Figures of judged texts.
+
+    Args:
+        judged: the texts.
+        target: a precision to find the least score for.
+    """
+    facts = [fact for text in judged for fact in text.facts]
+    wanted = [fact for fact in facts if fact.status != "wrong"]
+    tallies = [text.counts for text in judged]
+    points = cuts(facts)
     return MentionEvaluation(
+        format=FORMAT,
+        quern=__version__,
         texts=len(judged),
-        overall=Figures.of(_total(judged)),
+        overall=Figures.of(added(tallies)),
+        interval=bootstrap(tallies),
         found_nil=_share_found([f for f in wanted if f.nil]),
         found_linked=_share_found([f for f in wanted if not f.nil]),
+        curve=curve(facts),
+        at_recall=at_recalls(points),
+        target=None if target is None else LeastScore.of(target, least_score(points, target)),
         calibration=reliability([g for text in judged for g in text.grades], "complete"),
     )
 
@@ -132,14 +176,7 @@ def _share_found(wanted: Sequence[MentionFact]) -> float | None:
 
 def score_mentions(model: ReadsMentions, examples: Sequence[LinkExample]) -> Counts:
     """Micro-averaged counts over places."""
-    return _total(judge_mentions(model, examples))
-
-
-def _total(judged: Iterable[JudgedMentions]) -> Counts:
-    counts = Counts()
-    for text in judged:
-        counts += text.counts
-    return counts
+    return added(text.counts for text in judge_mentions(model, examples))
 
 
 def tune_mentions(

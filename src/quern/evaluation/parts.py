@@ -26,8 +26,6 @@ from quern.evaluation.wording import (
     share,
 )
 
-HEADS = ("wanted", "given", "right", "precision", "recall", "F1")
-
 _WIDTH, _HEIGHT, _MARGIN = 360, 240, 34
 
 Point = tuple[float, float]
@@ -122,11 +120,16 @@ def bins(calibration: Calibration) -> list[str]:
 
 def goals(goal: str, reached: Sequence[LeastScore]) -> list[str]:
     """The least scores that reach a recall or a precision."""
-    heads = "".join(f'<th scope="col">{name}</th>' for name in (goal, *GOAL_HEADS))
-    rows = ("".join(f"<td>{cell}</td>" for cell in goal_row(made)) for made in reached)
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return cells((goal, *GOAL_HEADS), map(goal_row, reached))
+
+
+def cells(heads: Iterable[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table of plain words."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
+    inner = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
+    body = "".join(f"<tr>{row}</tr>" for row in inner)
     return [
-        f'<div class="wide"><table><thead><tr>{heads}</tr></thead>',
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead>',
         f"<tbody>{body}</tbody></table></div>",
     ]
 
@@ -235,6 +238,22 @@ def article(where: Iterable[str], text: str, items: Iterable[str]) -> str:
     return (
         f'<article><div class="soft">{escape(" · ".join(where))}</div>'
         f'<p class="text" dir="auto">{text}</p><ul>{"".join(items)}</ul></article>'
+    )
+
+
+def item(number: int, kind: str, status: str, words: str, inner: str) -> str:
+    """One thing that is right or wrong in a text.
+
+    Args:
+        number: by which the marks in the text name it.
+        kind: what the filter goes by; ``right`` is no error.
+        status: right, missed or wrong; its colour.
+        words: plain words for the kind.
+        inner: HTML.
+    """
+    return (
+        f'<li data-fact="{number}" data-kind="{kind}">'
+        f'<span class="kind {status}">{escape(words)}</span>{inner}</li>'
     )
 
 

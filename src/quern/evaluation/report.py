@@ -7,9 +7,8 @@ from html import escape
 
 from quern.evaluation import parts
 from quern.evaluation.judging import Fact, Judged
-from quern.evaluation.parts import HEADS
 from quern.evaluation.summary import Evaluation, PredicateRow
-from quern.evaluation.wording import REASONS, remarks
+from quern.evaluation.wording import HEADS, REASONS, remarks
 
 _KINDS = {"missed": "missed", "wrong": "wrong"}
 

@@ -11,6 +11,7 @@ import msgspec
 from quern import __version__
 from quern.calibration import PlattScaling
 from quern.evaluation.figures import (
+    FORMAT,
     Bootstrap,
     Calibration,
     CurvePoint,
@@ -25,8 +26,6 @@ from quern.evaluation.figures import (
     reliability,
 )
 from quern.evaluation.judging import Comparison, Fact, Judged, Reason, tally
-
-FORMAT = 1  # of the record; raised when a field changes its meaning or goes away
 
 
 class PredicateRow(msgspec.Struct, frozen=True):

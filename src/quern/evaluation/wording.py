@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quern.evaluation.figures import Calibration, LeastScore
+from quern.evaluation.figures import Calibration, Figures, LeastScore
 from quern.evaluation.judging import Reason
 from quern.evaluation.summary import Evaluation
 
@@ -29,6 +29,15 @@ def number(value: int) -> str:
 def many(value: int, noun: str) -> str:
     """A number of things: 1 text, 2 texts."""
     return f"{number(value)} {noun}{'' if value == 1 else 's'}"
+
+
+HEADS = ("wanted", "given", "right", "precision", "recall", "F1")
+
+
+def figures_row(name: str, f: Figures) -> list[str]:
+    """The figures of something, under its name."""
+    counts = [number(value) for value in (f.wanted, f.given, f.right)]
+    return [name, *counts, *(share(value) for value in (f.precision, f.recall, f.f1))]
 
 
 GOAL_HEADS = ("least score", "given", "right", "precision", "recall", "F1")
