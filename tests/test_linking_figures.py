@@ -239,6 +239,15 @@ def test_the_page_shows_what_was_chosen_and_wanted() -> None:
     assert html.count("<article>") == 3
 
 
+def test_long_descriptions_are_cut_where_that_can_be_seen() -> None:
+    base = {**BASE, "f-1": Entity("f-1", "Mill", description="long " * 60)}
+    base["p-1"] = Entity("p-1", "Mill", types=("painter", "poet"))
+    judged = chosen([example("Bob", ("Bob", "p-1"))])
+    html = report_choices(summarise_choices(judged), judged, lambda ids: base, "x")
+    assert f"<bdi>{('long ' * 60)[:160]}…</bdi>" in html
+    assert "<bdi>painter, poet</bdi>" in html, "what it is, where no description says so"
+
+
 def test_the_page_from_end_to_end() -> None:
     judged = found([(0, 3), (8, 12), (13, 17)], [], [(0, 3)])
     record = summarise_links(judged, summarise_choices(chosen()))

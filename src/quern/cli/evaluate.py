@@ -49,7 +49,6 @@ from quern.shipped import find
 @options.kb
 @click.option(
     "--entities",
-    type=click.Path(path_type=Path),
     help="A model that chooses entities (quern train entities), to be scored together with MODEL, "
     "which finds the mentions.",
 )
@@ -65,7 +64,7 @@ def command(
     schema_file: Path | None,
     without: tuple[Rule, ...],
     kb: Path | None,
-    entities: Path | None,
+    entities: str | None,
     form: Literal["table", "json"],
     threads: int,
 ) -> None:
@@ -92,7 +91,7 @@ def command(
         raise click.BadParameter(f"{page.parent}: no such folder", param_hint="--report")
     asked = Asked(data, kb, page, errors, target, form, threads)
     if (folder := _links(model)) is not None:
-        _refuse(model, {"--strict": strict, "--schema": schema_file})
+        _refuse(model, {"--strict": strict, "--schema": schema_file, "--without": without})
         return _evaluate_links(folder, entities, asked)
     _refuse(model, {"--kb": kb, "--entities": entities})
     schema = read_schema(schema_file, without)
@@ -106,12 +105,12 @@ def _links(model: str) -> ModelFolder | None:
     return folder if folder.manifest.task in ("links", "entities") else None
 
 
-def _evaluate_links(folder: ModelFolder, entities: Path | None, asked: Asked) -> None:
+def _evaluate_links(folder: ModelFolder, entities: str | None, asked: Asked) -> None:
     if entities is None and folder.manifest.task == "links":
         return evaluate_mentions(folder, asked)
     _refuse(str(folder.path), {"--target-precision": asked.target})
     if folder.manifest.task == "links" and entities is not None:
-        return evaluate_linking(folder, ModelFolder(entities), asked)
+        return evaluate_linking(folder, ModelFolder(find(entities)), asked)
     _refuse(str(folder.path), {"--entities": entities})
     return evaluate_choices(folder, asked)
 

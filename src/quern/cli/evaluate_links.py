@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quern.evaluation.link_figures import ChoiceEvaluation, LinkEvaluation
-    from quern.evaluation.linking import FindsLinks, JudgedLinks, Kind
+    from quern.evaluation.linking import FindsLinks, JudgedLinks, Kind, Knows, Proposes
     from quern.evaluation.mentions import MentionEvaluation
     from quern.kb import KnowledgeBase
     from quern.links import EntityModel
@@ -86,7 +86,7 @@ def evaluate_choices(folder: ModelFolder, asked: Asked) -> None:
         head = _head(asked, {"model": folder})
         if asked.page is not None:
             title = f"{folder.path.name} on {asked.data.name}"
-            page = report_choices(evaluation, judged, kb.get_many, title, asked.errors)
+            page = report_choices(evaluation, judged, _entities(kb), title, asked.errors)
             write_page(asked.page, page)
     if asked.form == "json":
         write_json(head, evaluation)
@@ -100,8 +100,8 @@ def _judge_choices(model: EntityModel, kb: KnowledgeBase, asked: Asked) -> list[
     examples = read_links(asked.data)
     judged = judge_choices(
         partial(model.link, kb=kb),
-        model.candidates(kb).of_texts,
-        set(kb.get_many(labelled_ids(examples))),
+        _candidates(model, kb),
+        set(_entities(kb)(labelled_ids(examples))),
         examples,
         asked.threads,
     )
@@ -146,7 +146,7 @@ def evaluate_linking(folder: ModelFolder, entities: ModelFolder, asked: Asked) -
         head = _head(asked, {"model": folder, "entities": entities})
         if asked.page is not None:
             title = f"{folder.path.name} and {entities.path.name} on {asked.data.name}"
-            page = report_links(evaluation, judged, kb.get_many, title, asked.errors)
+            page = report_links(evaluation, judged, _entities(kb), title, asked.errors)
             write_page(asked.page, page)
     if asked.form == "json":
         write_json(head, evaluation)
@@ -178,10 +178,21 @@ def _base(asked: Asked) -> KnowledgeBase:
     return KnowledgeBase.open(asked.kb)
 
 
+def _entities(kb: KnowledgeBase) -> Knows:
+    return lambda ids: {id_: entity for id_ in ids if (entity := kb.get(id_)) is not None}
+
+
 def _chooser(folder: ModelFolder) -> EntityModel:
     from quern.tasks import load_entities
 
     return load_entities(folder.path)
+
+
+def _candidates(model: EntityModel, kb: KnowledgeBase) -> Proposes:
+    from quern.links import Candidates
+
+    background = model.background
+    return Candidates(kb, background.counts, background.settings).of_texts
 
 
 def _linker(folder: ModelFolder, model: EntityModel, kb: KnowledgeBase) -> FindsLinks:

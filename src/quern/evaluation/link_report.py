@@ -240,15 +240,15 @@ def _candidate(fact: LinkFact, id_: str, score: str, known: Mapping[str, Entity]
     chosen = fact.link is not None and ids_of(fact.link.id) == ids_of(id_)
     wanted = ids_of(fact.wanted) == ids_of(id_)
     what = "wanted" if wanted else "chosen" if chosen else ""
-    about = " + ".join(
-        _beginning(known[one].description) for one in sorted(ids_of(id_)) if one in known
-    )
+    about = " + ".join(_beginning(known[one]) for one in sorted(ids_of(id_)) if one in known)
     return (
         f"<tr><td>{score}</td><td>{what}</td><td>{_entity(id_, known)}</td>"
         f"<td><bdi>{escape(about)}</bdi></td></tr>"
     )
 
 
-def _beginning(description: str) -> str:
-    short = description[:_BEGINNING]
-    return short if short == description else f"{short}…"
+def _beginning(entity: Entity) -> str:
+    """The beginning of its description; its types where it has none."""
+    whole = entity.description or ", ".join(entity.types)
+    short = whole[:_BEGINNING]
+    return short if short == whole else f"{short}…"
