@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quern.evaluation.link_figures import (
     ChoiceEvaluation,
@@ -215,6 +217,41 @@ def test_all_found_is_as_good_as_all_given() -> None:
     assert record.mentions.overall.f1 == 1.0
     assert record.links.f1 == record.given.overall.accuracy
     assert record.ceiling.f1 == record.given.overall.ceiling
+
+
+IDS = st.sampled_from([None, "f-1", "p-1", "r-1", "f-1|p-1", "x-9"])
+ANSWERS = st.lists(st.sampled_from(["f-1", "p-1", "r-1", "p-1|f-1"]), max_size=3, unique=True)
+TEXTS = st.lists(st.lists(st.tuples(IDS, ANSWERS, st.booleans()), max_size=4), max_size=3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(TEXTS)
+def test_laws_of_the_figures(texts: list[list[tuple[str | None, list[str], bool]]]) -> None:
+    table: dict[str, tuple[str | None, list[str]]] = {}
+    examples, found = [], {}
+    for rows in texts:
+        start = len(table)
+        words = [chr(0x4E00 + start + i) for i in range(len(rows))]
+        text = "".join(words) + "。"
+        for word, (_, ids, nil) in zip(words, rows, strict=True):
+            table[word] = (None if nil or not ids else ids[-1], ids)
+        examples.append(example(text, *zip(words, (wanted for wanted, _, _ in rows), strict=True)))
+        found[text] = [mention.place for mention in examples[-1].mentions]
+    fake = Fake(table)
+    fake.found = found
+    judged = list(judge_choices(fake.choose, fake.propose, set(BASE), examples))
+    record = summarise_choices(judged)
+    assert sum(record.kinds.values()) == record.mentions == sum(map(len, texts))
+    assert record.mentions == record.nil + record.lacking + record.linked.mentions
+    for one in (record.linked, record.overall, record.proposed):
+        if one.accuracy is not None and one.ceiling is not None and one.first is not None:
+            assert max(one.accuracy, one.first) <= one.ceiling, "nothing is above its ceiling"
+    recalls = [row.recall for row in record.candidates if row.recall is not None]
+    assert recalls == sorted(recalls) and recalls[-1:] in ([], [record.linked.ceiling])
+    # What is found everywhere is what is given.
+    both = summarise_links(list(judge_found(fake.find, judged)), record)
+    assert (both.kinds, both.links.right) == (record.kinds, record.overall.right)
+    assert both.mentions.overall.right == record.mentions
 
 
 # -- pages -------------------------------------------------------------------------------
