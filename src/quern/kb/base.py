@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from quern.errors import DataError
-from quern.kb import index
+from quern.kb import encodings, index
 from quern.kb.entities import COLUMNS, check, entity_of
 from quern.kb.importing import Existing, Report, import_entities, import_files
 from quern.kb.names import Names
@@ -158,6 +158,26 @@ class KnowledgeBase:
         for candidates in found.values():
             candidates.sort(key=_rank)
         return found
+
+    def entities(self, ids: Iterable[str]) -> dict[str, Entity]:
+        """The entities of ids, in one query; those that there are.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        rows = self._store.rows(
+            f"SELECT {COLUMNS} FROM entities WHERE id IN (SELECT value FROM json_each(?))",
+            [msgspec.json.encode(sorted(set(ids))).decode()],
+        )
+        return {row[0]: entity_of(row) for row in rows}
+
+    def encodings(self, model: str, wanted: Sequence[tuple[str, str]]) -> dict[str, bytes]:
+        """What a model made of entities, and keeps; see ``quern.kb.encodings``."""
+        return encodings.read(self._store, model, wanted)
+
+    def keep_encodings(self, model: str, rows: Sequence[tuple[str, str, bytes]]) -> None:
+        """Keep what a model made of entities; see ``quern.kb.encodings``."""
+        encodings.keep(self._store, model, rows)
 
     def stats(self) -> Stats:
         """What it holds.

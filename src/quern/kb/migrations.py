@@ -38,6 +38,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE postings (segment INTEGER NOT NULL, part INTEGER NOT NULL,"
         " names BLOB NOT NULL, PRIMARY KEY (segment, part))",
     ),
+    (
+        # What a model made of the description of an entity, with the hash of that description.
+        "CREATE TABLE encodings (entity INTEGER NOT NULL, model TEXT NOT NULL,"
+        " text TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (entity, model))",
+    ),
 )
 
 Steps = Sequence[Sequence[str]]

@@ -59,6 +59,7 @@ def update(store: Store, number: int, entity: Entity) -> None:
 def delete(store: Store, number: int) -> None:
     """Remove an entity and its names."""
     _drop_names(store, number, distinct_keys([entity_at(store, number).names])[0])
+    store.run("DELETE FROM encodings WHERE entity = ?", [number])
     store.run("DELETE FROM entities WHERE number = ?", [number])
 
 
