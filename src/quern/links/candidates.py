@@ -188,7 +188,7 @@ class Candidates:
             if one.ways:
                 self._add_together(found[n], one, lookup)
             if len(found[n]) < self._settings.enough and self._settings.similar < 1:
-                self._add_similar(found[n], one)
+                self._add_similar(found[n], one, lookup)
         return found
 
     def _by_name(self, one: _Asked, names: Sequence[str], lookup: _Lookup) -> dict[str, _Found]:
@@ -254,7 +254,7 @@ class Candidates:
         lookup.ask_keys(keys)
         return {c.id: _of(c, fit) for key, fit in keys.items() for c in lookup.named(key)}
 
-    def _add_similar(self, found: dict[str, _Found], one: _Asked) -> None:
+    def _add_similar(self, found: dict[str, _Found], one: _Asked, lookup: _Lookup) -> None:
         settings = self._settings
         for name in one.names:
             for candidate in self._kb.candidates(name, settings.candidates, least=settings.similar):
@@ -266,7 +266,7 @@ class Candidates:
         self, one: _Asked, found: dict[str, _Found], entities: Mapping[str, Entity]
     ) -> list[Proposal]:
         best = sorted(found, key=lambda id_: _rank(id_, found[id_]))
-        proposals = []
+        proposals: list[Proposal] = []
         for id_ in best:
             parts = [entities.get(part) for part in id_.split(TOGETHER)]
             there = [part for part in parts if part is not None]
@@ -284,6 +284,7 @@ class _Lookup:
         self._kb = kb
         self._keys: dict[str, str] = {}
         self._named: dict[str, list[Candidate]] = {}
+        self._similar: dict[str, list[Candidate]] = {}
 
     def ask(self, names: Iterable[str]) -> None:
         new = [name for name in dict.fromkeys(names) if name not in self._keys]
@@ -299,6 +300,12 @@ class _Lookup:
 
     def named(self, key: str) -> list[Candidate]:
         return self._named[key]
+
+    def similar(self, name: str, settings: CandidateSettings) -> list[Candidate]:
+        if name not in self._similar:
+            most, least = settings.candidates, settings.similar
+            self._similar[name] = self._kb.candidates(name, most, least=least)
+        return self._similar[name]
 
 
 def _flat(ways: Iterable[Sequence[str]]) -> Iterable[str]:

@@ -20,7 +20,7 @@ _SEVERAL = 0  # home of what several texts say
 class Counted(NamedTuple):
     """How often a name means an entity, and the only text that says so; 0 where several do."""
 
-    count: int
+    times: int
     home: int = _SEVERAL
 
 
@@ -49,7 +49,7 @@ class EntityCounts:
                 before = found[key].get(id_)
                 told = Counted(count, home)
                 if before is not None:
-                    told = Counted(before.count + count, _SEVERAL)
+                    told = Counted(before.times + count, _SEVERAL)
                 found[key][id_] = told
         return cls(found)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -55,7 +54,6 @@ class Frequencies:
         """Take the weights of all buckets, in sixteenths."""
         self._idf = steps.astype(np.float64) / _STEPS
         self._steps = steps
-        self.weighted = lru_cache(maxsize=8192)(self._weighted)
 
     @classmethod
     def learn(cls, descriptions: Iterable[str]) -> Frequencies:
@@ -70,12 +68,20 @@ class Frequencies:
         idf = np.log((1 + number) / (1 + counts))
         return cls(np.rint(np.minimum(idf * _STEPS, 255)).astype(np.uint8))
 
-    def _weighted(self, text: str) -> Weighted:
-        ((terms, single),) = terms_of([text])
-        distinct, first, counts = np.unique(terms, return_index=True, return_counts=True)
-        idf = self._idf[_bucket(distinct)]
-        weights = (1 + np.log(counts)) * idf
-        return Weighted(distinct, weights, idf, single[first], math.sqrt(float(weights @ weights)))
+    def weighted(self, texts: Sequence[str]) -> list[Weighted]:
+        """The terms of each text."""
+        found = []
+        for terms, single in terms_of(texts):
+            distinct, first, counts = np.unique(terms, return_index=True, return_counts=True)
+            idf = self.telling(distinct)
+            weights = (1 + np.log(counts)) * idf
+            norm = math.sqrt(float(weights @ weights))
+            found.append(Weighted(distinct, weights, idf, single[first], norm))
+        return found
+
+    def telling(self, terms: Terms) -> Floats:
+        """How telling each of some terms is (idf)."""
+        return self._idf[_bucket(terms)]
 
     def payload(self) -> bytes:
         """As bytes."""
@@ -97,14 +103,25 @@ def cosine(one: Weighted, other: Weighted) -> float:
     """Cosine of two texts, 0 where one has no telling term."""
     if not one.norm or not other.norm:
         return 0.0
-    _, a, b = np.intersect1d(one.terms, other.terms, assume_unique=True, return_indices=True)
-    return float(one.weights[a] @ other.weights[b]) / (one.norm * other.norm)
+    at, there = found_in(one.terms, other.terms)
+    return float(one.weights[there] @ other.weights[at[there]]) / (one.norm * other.norm)
 
 
-def shared(one: Weighted, other: Weighted) -> NDArray[np.bool_]:
-    """Which terms of the first the second has."""
-    at = np.minimum(np.searchsorted(other.terms, one.terms), max(0, len(other.terms) - 1))
-    return other.terms[at] == one.terms if len(other.terms) else np.zeros(len(one.terms), np.bool_)
+def without(text: Weighted, terms: Terms) -> Weighted:
+    """A text without some terms."""
+    _, there = found_in(text.terms, terms)
+    kept = ~there
+    weights = text.weights[kept]
+    norm = math.sqrt(float(weights @ weights))
+    return Weighted(text.terms[kept], weights, text.telling[kept], text.single[kept], norm)
+
+
+def found_in(terms: Terms, others: Terms) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where each of some terms stands among others in ascending order, and whether it does."""
+    if not len(others):
+        return np.zeros(len(terms), np.int64), np.zeros(len(terms), np.bool_)
+    at = np.minimum(np.searchsorted(others, terms), len(others) - 1)
+    return at, others[at] == terms
 
 
 def terms_of(texts: Sequence[str]) -> list[tuple[Terms, NDArray[np.bool_]]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +13,18 @@ from numpy.typing import NDArray
 from quern.links.candidates import Proposal
 from quern.links.described import described
 from quern.links.exchanges import singular
-from quern.links.frequencies import Frequencies, Weighted, cosine, shared
+from quern.links.frequencies import (
+    Frequencies,
+    Terms,
+    Weighted,
+    cosine,
+    found_in,
+    terms_of,
+    without,
+)
 from quern.records import TOGETHER, Entity
 from quern.text.grams import grams_of_names
-from quern.text.keys import BREAK, key_of, keyed, keys_of
+from quern.text.keys import BREAK, keyed, keys_of
 
 Floats = NDArray[np.float32]
 
@@ -31,7 +41,7 @@ NAMES = (
     "words",  # telling words in common with its best name, plurals aside
     "words of main name",  # the same with what it is mostly called
     "spelling",  # n-grams in common with its best name
-    "text",  # cosine of the text around the mention and the description
+    "text",  # cosine of the text and the description
     "near",  # the same of the words next to the mention
     "types",  # of the text and its types
     "telling share",  # of the telling words of its description, how much the text has
@@ -48,113 +58,237 @@ NAMES = (
 SCALARS = len(NAMES)
 _NEAR = 16  # characters on either side of a mention
 _SMALL = 5.0  # weight that is added to that of a description, so that short ones do not win
+_KEPT = 20_000  # entities whose words are kept
+_LOT = 1_000  # entities whose words are cut at once
 
 
-def scalars(
-    text: str,
-    places: Sequence[tuple[int, int]],
-    proposals: Sequence[Sequence[Proposal]],
-    frequencies: Frequencies,
-) -> list[Floats]:
-    """What speaks for each candidate of each place of a text, (candidates, ``SCALARS``)."""
-    spoken = keys_of([text[start:end] for start, end in places]) if places else []
-    found = []
-    for n, ((start, end), of_place) in enumerate(zip(places, proposals, strict=True)):
-        if not of_place:
-            found.append(np.zeros((0, SCALARS), dtype=np.float32))
-            continue
-        around = frequencies.weighted(f"{text[:start]}\n{text[end:]}")
-        next_to = f"{text[max(0, start - _NEAR) : start]}\n{text[end : end + _NEAR]}"
-        near = frequencies.weighted(next_to)
-        others = {key for key in spoken if key != spoken[n]}
-        popular = [proposal.entity.popularity or 0.0 for proposal in of_place]
-        rows = []
-        for rank, proposal in enumerate(of_place):
-            count = len(of_place)
-            rows.append(
-                (
-                    *_of_name(text[start:end], spoken[n], proposal, frequencies),
-                    *_of_text(around, near, proposal.entity, frequencies),
-                    _company(others, proposal.entity),
-                    math.log1p(popular[rank]),
-                    sum(each <= popular[rank] for each in popular) / count,
-                    1 - rank / count,
-                    1 / count,
-                    math.log1p(len(described(proposal.entity))),
-                    float(TOGETHER in proposal.entity.id),
-                )
+class _Names(NamedTuple):
+    """Words or n-grams of several names, one behind the other.
+
+    Attributes:
+        terms: of all names.
+        of: the name that each belongs to.
+        weights: of each.
+        totals: sum of the weights of each name.
+    """
+
+    terms: NDArray[np.generic]
+    of: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    totals: NDArray[np.float64]
+
+    def likeness(self, of_mention: _Names) -> NDArray[np.float64]:
+        """Share of the weights of a name and of a mention that both have (Dice, 1945)."""
+        _, both = found_in(self.terms, of_mention.terms)  # type: ignore[arg-type]
+        shared = np.bincount(self.of[both], self.weights[both], minlength=len(self.totals))
+        sums = self.totals + of_mention.totals[0]
+        likeness: NDArray[np.float64] = 2 * shared / np.where(sums > 0, sums, 1)
+        return likeness
+
+
+class _Spoken(NamedTuple):
+    """A mention: its key, its words, its n-grams, and what it adds to the terms of a text."""
+
+    key: str
+    words: _Names
+    grams: _Names
+    terms: Terms
+
+
+class _Known(NamedTuple):
+    """What is compared of an entity."""
+
+    main: str
+    words: _Names
+    grams: _Names
+    description: Weighted
+    types: Weighted
+    key: str
+    length: float
+
+
+class PairFeatures:
+    """Compares mentions with candidates; what it knows of an entity is kept for the next time."""
+
+    def __init__(self, frequencies: Frequencies) -> None:
+        """Take the weights of words."""
+        self.frequencies = frequencies
+        self._kept: OrderedDict[Entity, _Known] = OrderedDict()
+
+    def of_texts(
+        self,
+        texts: Sequence[str],
+        places: Sequence[Sequence[tuple[int, int]]],
+        proposals: Sequence[Sequence[Sequence[Proposal]]],
+    ) -> list[list[Floats]]:
+        """What speaks for each candidate of each place, (candidates, ``SCALARS``).
+
+        Args:
+            texts: any strings.
+            places: where the mentions of each begin and end.
+            proposals: the candidates of each mention.
+        """
+        offered = [of_place for of_text in proposals for of_place in of_text]
+        known = self._known(each.entity for of_place in offered for each in of_place)
+        mentions = [t[a:b] for t, at in zip(texts, places, strict=True) for a, b in at]
+        spoken = iter(self._spoken(mentions))
+        around = self.frequencies.weighted(texts)
+        beside = [_near(t, *p) for t, at in zip(texts, places, strict=True) for p in at]
+        near = iter(self.frequencies.weighted(beside))
+        found = []
+        for n, of_text in enumerate(proposals):
+            of_mentions = [next(spoken) for _ in of_text]
+            keys = {each.key for each in of_mentions}
+            found.append(
+                [
+                    _rows(of_place, one, (around[n], next(near)), keys - {one.key}, known)
+                    for of_place, one in zip(of_text, of_mentions, strict=True)
+                ]
             )
-        found.append(np.array(rows, dtype=np.float32))
-    return found
+        return found
+
+    def _spoken(self, mentions: Sequence[str]) -> list[_Spoken]:
+        keys = keys_of(mentions)
+        words, grams = self._words([[key] for key in keys]), _grams([[m] for m in mentions])
+        terms = (each.terms for each in self.frequencies.weighted(mentions))
+        rows = zip(keys, map(_sorted, words), map(_sorted, grams), terms, strict=True)
+        return [_Spoken(*row) for row in rows]
+
+    def _known(self, entities: Iterable[Entity]) -> Mapping[Entity, _Known]:
+        asked = dict.fromkeys(entities)
+        new = [entity for entity in asked if entity not in self._kept]
+        for at in range(0, len(new), _LOT):
+            self._kept.update(self._cut(new[at : at + _LOT]))
+        found = {entity: self._kept[entity] for entity in asked}
+        for entity in asked:
+            self._kept.move_to_end(entity)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    def _cut(self, entities: Sequence[Entity]) -> dict[Entity, _Known]:
+        texts = [described(entity) for entity in entities]
+        every = keys_of([name for entity in entities for name in entity.names] + texts)
+        of_names, of_texts = iter(every[: -len(texts)]), every[-len(texts) :]
+        keys = [list(dict.fromkeys(next(of_names) for _ in e.names)) for e in entities]
+        weighted = self.frequencies.weighted(texts + ["\n".join(e.types) for e in entities])
+        words, grams = self._words(keys), _grams([entity.names for entity in entities])
+        found = {}
+        for n, entity in enumerate(entities):
+            description, types = weighted[n], weighted[len(texts) + n]
+            length = math.log1p(len(texts[n]))
+            found[entity] = _Known(
+                keys[n][0], words[n], grams[n], description, types, of_texts[n], length
+            )
+        return found
+
+    def _words(self, keys: Sequence[Sequence[str]]) -> list[_Names]:
+        """The words of the names of each of several things, plurals aside."""
+        singulars = [_singular(key) for of_one in keys for key in of_one]
+        cut = iter(terms_of(singulars))
+        return [
+            _together(
+                [terms[single] for terms, single in (next(cut) for _ in of_one)], self.frequencies
+            )
+            for of_one in keys
+        ]
 
 
-def _of_name(
-    mention: str, key: str, proposal: Proposal, frequencies: Frequencies
-) -> tuple[float, ...]:
-    entity = proposal.entity
-    mine = frequencies.weighted(_singular(key))
-    names = [_singular(each) for each in keys_of(entity.names)]
-    words = [_overlap(mine, frequencies.weighted(name)) for name in dict.fromkeys(names)]
-    labelled, total, known = proposal.labelled, proposal.total, proposal.known
+def _rows(
+    proposals: Sequence[Proposal],
+    spoken: _Spoken,
+    around: tuple[Weighted, Weighted],
+    others: set[str],
+    known: Mapping[Entity, _Known],
+) -> Floats:
+    """The numbers of the candidates of one mention."""
+    popular = [proposal.entity.popularity or 0.0 for proposal in proposals]
+    count = len(proposals)
+    rows = np.zeros((count, SCALARS), dtype=np.float32)
+    text, near = without(around[0], spoken.terms), around[1]
+    for rank, proposal in enumerate(proposals):
+        entity = known[proposal.entity]
+        rows[rank] = (
+            *_of_name(spoken, proposal, entity),
+            *_of_text(text, near, entity),
+            sum(other in entity.key for other in others) / max(1, len(others)),
+            math.log1p(popular[rank]),
+            sum(each <= popular[rank] for each in popular) / count,
+            1 - rank / count,
+            1 / count,
+            entity.length,
+            TOGETHER in proposal.entity.id,
+        )
+    return rows
+
+
+def _of_name(spoken: _Spoken, proposal: Proposal, entity: _Known) -> tuple[float, ...]:
+    words = entity.words.likeness(spoken.words)
+    labelled, total = proposal.labelled, proposal.total
     return (
-        float(proposal.fit == 1),
+        proposal.fit == 1,
         proposal.fit,
-        float(key == key_of(entity.name)),
+        spoken.key == entity.main,
         math.log1p(labelled),
-        float(labelled > 0),
+        labelled > 0,
         labelled / total if total else 0.0,
-        math.log1p(known),
-        float(known > 0),
-        max(words),
+        math.log1p(proposal.known),
+        proposal.known > 0,
+        words.max(),
         words[0],
-        _spelling(mention, entity.names),
+        entity.grams.likeness(spoken.grams).max(),
     )
 
 
-def _of_text(
-    around: Weighted, near: Weighted, entity: Entity, frequencies: Frequencies
-) -> tuple[float, ...]:
-    of_entity = frequencies.weighted(described(entity))
-    types = frequencies.weighted("\n".join(entity.types))
-    both = shared(around, of_entity)
-    single = around.single
-    telling = float(around.telling[both & single].sum())
-    whole = float(of_entity.telling[of_entity.single].sum())
-    pairs = around.telling[both & ~single]
+def _of_text(around: Weighted, near: Weighted, entity: _Known) -> tuple[float, ...]:
+    whole = entity.description
+    _, both = found_in(around.terms, whole.terms)
+    telling, single = around.telling[both], around.single[both]
     return (
-        cosine(around, of_entity),
-        cosine(near, of_entity),
-        cosine(around, types),
-        telling / (_SMALL + whole),
-        float(pairs.sum()) / (1 + len(around.terms)),
-        float(around.telling[both].max(initial=0.0)) / 10,
+        cosine(around, whole),
+        cosine(near, whole),
+        cosine(around, entity.types),
+        float(telling[single].sum()) / (_SMALL + float(whole.telling[whole.single].sum())),
+        float(telling[~single].sum()) / (1 + len(around.terms)),
+        float(telling.max(initial=0.0)) / 10,
     )
+
+
+def _near(text: str, start: int, end: int) -> str:
+    return f"{text[max(0, start - _NEAR) : start]}\n{text[end : end + _NEAR]}"
 
 
 def _singular(key: str) -> str:
     return " ".join(map(singular, key.replace(BREAK, " ").split(" ")))
 
 
-def _overlap(one: Weighted, other: Weighted) -> float:
-    """Share of the telling words of two names that both have (Dice, 1945)."""
-    a, b = one.telling[one.single].sum(), other.telling[other.single].sum()
-    both = one.telling[shared(one, other) & one.single].sum()
-    return float(2 * both / (a + b)) if a + b else 0.0
+def _together(names: Sequence[Terms], frequencies: Frequencies) -> _Names:
+    """The distinct words of each of several names."""
+    distinct = [np.unique(name) for name in names]
+    terms = np.concatenate(distinct)
+    of = np.repeat(np.arange(len(distinct)), [len(each) for each in distinct])
+    weights = frequencies.telling(terms)
+    totals = np.bincount(of, weights, minlength=len(distinct)).astype(np.float64)
+    return _Names(terms, of, weights, totals)
 
 
-def _spelling(mention: str, names: Sequence[str]) -> float:
-    """The largest share of n-grams that a mention has in common with one of some names."""
-    found = grams_of_names(keyed([mention, *names]))
-    plain = found.grams > 0
-    grams, of = found.grams[plain], found.names[plain]
-    sizes = np.bincount(of, minlength=1 + len(names))
-    both = np.bincount(of[np.isin(grams, grams[of == 0])], minlength=1 + len(names))
-    dice = 2 * both[1:] / np.maximum(1, sizes[1:] + sizes[0])
-    return float(dice.max(initial=0.0))
+def _grams(names: Sequence[Sequence[str]]) -> list[_Names]:
+    """The n-grams of the names of each of several things."""
+    flat = grams_of_names(keyed([name for of_one in names for name in of_one]))
+    plain = flat.grams > 0
+    grams, of = flat.grams[plain], flat.names[plain]
+    borders = np.cumsum([0, *map(len, names)])
+    at = np.searchsorted(of, borders).tolist()
+    found = []
+    for n, of_one in enumerate(names):
+        mine = of[at[n] : at[n + 1]] - borders[n]
+        ones = np.ones(len(mine))
+        totals = np.bincount(mine, minlength=len(of_one)).astype(np.float64)
+        found.append(_Names(grams[at[n] : at[n + 1]], mine, ones, totals))
+    return found
 
 
-def _company(others: set[str], entity: Entity) -> float:
-    if not others:
-        return 0.0
-    key = key_of(described(entity))
-    return sum(other in key for other in others) / len(others)
+def _sorted(name: _Names) -> _Names:
+    """One name, its terms in ascending order, so that others can be looked up among them."""
+    order = np.argsort(name.terms)
+    return _Names(name.terms[order], name.of[order], name.weights[order], name.totals)
