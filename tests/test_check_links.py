@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from click.testing import CliRunner
 
 from quern.cli.check import command
 from quern.data import BadLine
-from quern.doctor import LINK_KINDS, examine_links
-from quern.records import LabelledMention, LinkExample
+from quern.doctor import LINK_KINDS, Reach, examine_candidates, examine_links
+from quern.evaluation.link_figures import RecallAt
+from quern.kb import KnowledgeBase
+from quern.records import Entity, LabelledMention, LinkExample
 from quern.text import CodecRules
 
 
@@ -58,7 +61,77 @@ def test_dev_is_held_against_train() -> None:
     assert of_dev is not None
     # In the text that both share, no other text of train labels the names.
     assert (of_dev.mentions, of_dev.names, of_dev.entities, of_dev.known) == (5, 3, 2, 2 / 5)
-    assert {kind for kind, _ in CASES} | {"overlap"} == set(LINK_KINDS)
+    by_base = {"lacking", "unproposed"}
+    assert {kind for kind, _ in CASES} | {"overlap"} | by_base == set(LINK_KINDS)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Iterator[KnowledgeBase]:
+    """A knowledge base with namesakes."""
+    with KnowledgeBase.open(tmp_path / "people.kb", create=True) as kb:
+        kb.add(Entity("Q1", "岳青", types=("画家",)))
+        kb.add(Entity("Q2", "岳青", types=("渔夫",), popularity=3.0))
+        kb.add(Entity("Q3", "云州"))
+        yield kb
+
+
+def test_the_ceiling_is_what_candidates_reach(base: KnowledgeBase) -> None:
+    """Q2 goes before Q1, until another text labels its name with Q1; NIL asks for nobody."""
+    train = [
+        example("岳青住在云州。", ("岳青", 0, "Q1"), ("云州", 4, "Q3"), line=1),
+        example("岳青与阿云", ("岳青", 0, "Q9|Q1"), ("阿云", 3, "Q2"), line=2),
+        example("云州城", ("云州", 0, None), ("云", 1, "Q1"), line=3),
+    ]
+    dev = [
+        example("阿云", ("阿云", 0, "Q2"), line=1),
+        example("岳青在哪", ("岳青", 0, "Q1"), ("哪", 3, "Q3"), line=2),
+    ]
+    plain = examine_links(train, dev)
+    seen = []
+    report = examine_candidates(plain, train, dev, base, seen.append)
+    assert sum(seen) == 5
+    # Of train 岳青 is second (nobody else labels it), 云州 first; only its own text labels 阿云.
+    assert report.train.reach == Reach(
+        3, 1, 1, (RecallAt(1, 1 / 3), RecallAt(5, 2 / 3), RecallAt(16, 2 / 3))
+    )
+    # Of dev 阿云 and 岳青 are first, by the labels of train.
+    assert report.dev is not None
+    assert report.dev.reach == Reach(
+        3, 0, 1, (RecallAt(1, 2 / 3), RecallAt(5, 2 / 3), RecallAt(16, 2 / 3))
+    )
+    told = [f for f in report.findings if f not in plain.findings]
+    assert [(f.file, f.kind, f.places[0].line, f.places[0].detail) for f in told] == [
+        ("train", "lacking", 2, "'岳青': Q9"),
+        ("train", "unproposed", 2, "'阿云': '岳青' (Q2)"),
+        ("dev", "unproposed", 2, "'哪': '云州' (Q3)"),
+    ]
+    assert report.accepted is plain.accepted and plain.train.reach is None
+
+
+def test_without_labels_of_the_base_there_is_no_share(base: KnowledgeBase) -> None:
+    train = [example("岳青", ("岳青", 0, None))]
+    report = examine_candidates(examine_links(train), train, None, base)
+    none = tuple(RecallAt(k, None) for k in (1, 5, 16))
+    assert report.train.reach == Reach(0, 0, 0, none) and report.dev is None
+
+
+def test_the_page_shows_the_ceiling(base: KnowledgeBase, tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    labels = [
+        {"mention": "岳青", "start": 0, "kb_id": "Q2"},
+        {"mention": "云州", "start": 4, "kb_id": "Q8"},
+    ]
+    path.write_text(json.dumps({"text": FINE.text, "mentions": labels}), encoding="utf-8")
+    asked = ["links", str(path), "--kb", str(base.path)]
+    said = CliRunner().invoke(command, asked)
+    assert said.exit_code == 0, said.output
+    rows = {" ".join(line.split()) for line in said.stdout.splitlines()}
+    assert {"mentions whose entity it lacks 1", "recall of the candidates at 1 100.0 %"} <= rows
+    assert f"{path}:1: '云州': Q8" in said.stdout
+    told = json.loads(CliRunner().invoke(command, [*asked, "--format", "json"]).stdout)
+    assert told["train"]["reach"]["candidates"][0] == {"k": 1, "recall": 1.0}
+    lost = CliRunner().invoke(command, ["links", str(path), "--kb", str(tmp_path / "none.kb")])
+    assert lost.exit_code == 1 and "no such knowledge base" in str(lost.exception)
 
 
 def test_the_page_and_the_exit_status(tmp_path: Path) -> None:

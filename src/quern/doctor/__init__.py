@@ -3,7 +3,8 @@
 from quern.doctor.ceiling import reachable
 from quern.doctor.examination import examine
 from quern.doctor.findings import KINDS, Finding, Place
-from quern.doctor.links import LINK_KINDS, LinkFile, LinkReport, examine_links
+from quern.doctor.links import LINK_KINDS, LinkFile, LinkReport, Reach, examine_links
+from quern.doctor.proposed import examine_candidates
 from quern.doctor.report import FileReport, Lengths, Predicate, Report, Shared, TypePair
 
 __all__ = [
@@ -16,10 +17,12 @@ __all__ = [
     "LinkReport",
     "Place",
     "Predicate",
+    "Reach",
     "Report",
     "Shared",
     "TypePair",
     "examine",
+    "examine_candidates",
     "examine_links",
     "reachable",
 ]

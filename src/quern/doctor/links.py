@@ -12,6 +12,7 @@ from quern.data import BadLine
 from quern.doctor.findings import Finding, Kind, Place, findings
 from quern.doctor.lengths import lengths_of
 from quern.doctor.report import Lengths
+from quern.evaluation.link_figures import RecallAt
 from quern.records import LabelledMention, LinkExample
 from quern.text import CodecRules, TextCodec, Vocabulary
 from quern.text.keys import keys_of
@@ -56,6 +57,16 @@ LINK_KINDS: Mapping[str, Kind] = {
         "nothing, if the texts say so: of such mentions a model gives one; "
         "else keep the one that is meant",
     ),
+    "lacking": Kind(
+        "mentions whose entity the knowledge base lacks",
+        "add these entities to the base (quern kb import, quern kb add), or label the mentions "
+        "as NIL (null): no answer can be right there",
+    ),
+    "unproposed": Kind(
+        "mentions whose entity is no candidate",
+        "give the entities these names as aliases (quern kb edit), where others would use them "
+        "too: no model can choose what is not proposed",
+    ),
     "entities": Kind(
         "places with several entities",
         'keep one; where a mention stands for several together, join their ids by "|"',
@@ -83,6 +94,23 @@ LINK_KINDS: Mapping[str, Kind] = {
 }
 
 
+class Reach(msgspec.Struct, frozen=True):
+    """How far the candidates of a knowledge base reach.
+
+    Attributes:
+        linked: labels whose entity the base has, several at one place counted for each.
+        lacking: those whose entity it lacks.
+        unproposed: of ``linked``, those whose entity is no candidate.
+        candidates: of ``linked``, which share has its entity among the first k: a ceiling of
+            every score.
+    """
+
+    linked: int
+    lacking: int
+    unproposed: int
+    candidates: tuple[RecallAt, ...]
+
+
 class LinkFile(msgspec.Struct, frozen=True):
     """What one file of link data holds.
 
@@ -97,6 +125,7 @@ class LinkFile(msgspec.Struct, frozen=True):
         entities: different entities, NIL left out.
         lost: labels that have no place in the text or in a window.
         known: share of the mentions whose name another text of train labels.
+        reach: how far the candidates of a knowledge base reach, where one was given.
     """
 
     lines: int
@@ -110,6 +139,7 @@ class LinkFile(msgspec.Struct, frozen=True):
     lost: int
     known: float
     lengths: Lengths
+    reach: Reach | None = None
 
 
 class LinkReport(msgspec.Struct, frozen=True):
