@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 import quern
 from nasty import texts
 from quern.errors import DataError, StoreError
 from quern.kb import KnowledgeBase, index, similar
+from quern.kb.edits import edits, edits_to
 from quern.kb.hashset import HashSet
-from quern.kb.similar import edits
 from quern.records import Candidate, Entity
 from quern.text.keys import key_of, keyed
 
@@ -82,7 +84,12 @@ def test_what_is_much_longer_is_not_compared_letter_by_letter(
     kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(similar, "edits", lambda *both: asked.append(both) or edits(*both))
+
+    def noted(one: str, others: Sequence[str]) -> NDArray[np.int64]:
+        asked.extend((one, other) for other in others)
+        return edits_to(one, others)
+
+    monkeypatch.setattr(similar, "edits_to", noted)
     assert kb.candidates("stone mill " * 1_000)[0].id == "m"
     assert asked == []
     assert kb.candidates("云", least=0.5)[0].score == 0.5
@@ -444,3 +451,20 @@ def test_edits_are_levenshteins(one: str, other: str) -> None:
         for j, b in enumerate(other, 1):
             before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
     assert edits(one, other) == row[-1]
+
+
+_WORDS = st.text("abc石桥🜁", max_size=12)
+
+
+@given(_WORDS | st.integers(0, 70).map("ab石".__mul__), st.lists(_WORDS, max_size=6))
+def test_edits_to_many_are_those_to_each(one: str, others: list[str]) -> None:
+    others = [*others, one, one[1:], f"{one}石"]
+    assert edits_to(one, others).tolist() == [edits(one, other) for other in others]
+
+
+@given(st.lists(st.integers(0, 60) | st.integers(10_000, 10_060)))
+def test_counting_and_sorting_agree(names: list[int]) -> None:
+    """Many low numbers are counted, few high ones sorted."""
+    found, counts = similar._counted(np.array(names, dtype=np.int64))
+    assert dict(zip(found.tolist(), counts.tolist(), strict=True)) == Counter(names)
+    assert found.tolist() == sorted(set(names))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 import msgspec
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quern.kb import index
+from quern.kb.edits import edits_to
 from quern.kb.index import PART
 from quern.kb.store import Store
 from quern.text.grams import counterparts, grams_of_names
@@ -24,6 +25,7 @@ from quern.text.keys import keyed
 _SHARE = 0.25  # least share of n-grams in common (Dice) with which names are compared at all
 _COMPARED = 200  # names compared letter by letter, at most
 _NEARLY = 0.99  # the best that a name can get which is not the very one
+_SPARSE = 8  # numbers to a name from which on sorting is cheaper than counting
 _ABBREVIATES = 0.8  # score of a name whose initials the other is
 
 Numbers = NDArray[np.int64]
@@ -97,20 +99,18 @@ class Similar:
         with self._store.snapshot():
             self._refresh()
             alike, short = self._drawn(grams)
-            found = self._named(np.union1d(alike, short))
-        others = list(dict.fromkeys(other for _, other in found))  # several may have one name
-        numbers = set(short.tolist())
-        abbreviations = {other for number, other in found if number in numbers}
+            found = self._named(np.union1d(np.fromiter(alike, np.int64, len(alike)), short))
+        abbreviating = set(short.tolist())
+        abbreviations = {other for number, other in found if number in abbreviating}
+        dice = {other: alike[number] for number, other in found if number in alike}
+        # What only abbreviates it has not been compared yet.
+        rest = sorted(abbreviations - dice.keys())
+        dice.update(zip(rest, _dice(grams, rest), strict=True))
         scored: dict[str, float] = {}
-        for other, dice in zip(others, _dice(grams, others), strict=True):
-            longer = max(len(key), len(other))
-            best = 1 - abs(len(key) - len(other)) / longer  # if nothing else must be changed
-            score = dice
-            if best > dice and best >= least:
-                score = max(dice, 1 - edits(key, other) / longer)
-            score = max(score, _ABBREVIATES) if other in abbreviations else score
-            if other != key and score >= least:
-                scored[other] = min(round(score, 4), _NEARLY)
+        for other, score in _scores(key, dice, least).items():
+            best = max(score, _ABBREVIATES) if other in abbreviations else score
+            if other != key and best >= least:
+                scored[other] = min(round(best, 4), _NEARLY)
         return sorted(scored.items(), key=lambda item: (-item[1], item[0]))
 
     def _refresh(self) -> None:
@@ -137,8 +137,8 @@ class Similar:
             self._dead = np.append(self._dead, [name for _, name in gone])
         self._version = version
 
-    def _drawn(self, grams: NDArray[np.int64]) -> tuple[Numbers, Numbers]:
-        """Numbers of names with enough n-grams in common, and of those it abbreviates."""
+    def _drawn(self, grams: NDArray[np.int64]) -> tuple[dict[int, float], Numbers]:
+        """Names with enough n-grams in common, with their share, and those it abbreviates."""
         plain = grams[grams > 0]
         forms = counterparts(grams[grams < 0])
         numbers, scores, short = [], [], []
@@ -216,7 +216,7 @@ def _alike(lists: Iterator[Numbers], asked: int) -> tuple[Numbers, Numbers]:
     # 2s ≥ t(q + n) and n ≥ s give s ≥ tq / (2 - t).
     needed = math.ceil(_SHARE * asked / (2 - _SHARE))
     gathered = list(islice(lists, asked - needed + 1))
-    found, shared = np.unique(np.concatenate(gathered), return_counts=True)
+    found, shared = _counted(np.concatenate(gathered))
     for names in lists:
         if len(names) and len(found):
             at = np.minimum(np.searchsorted(names, found), len(names) - 1)
@@ -224,13 +224,35 @@ def _alike(lists: Iterator[Numbers], asked: int) -> tuple[Numbers, Numbers]:
     return found, shared
 
 
-def _best(numbers: Numbers, scores: NDArray[np.float64]) -> Numbers:
+def _counted(names: Numbers) -> tuple[Numbers, Numbers]:
+    """Each of some names once, in ascending order, and how often it is among them."""
+    if len(names) * _SPARSE < names.max(initial=0):
+        return np.unique(names, return_counts=True)
+    counts = np.bincount(names)  # without sorting
+    found = np.flatnonzero(counts)
+    return found, counts[found]
+
+
+def _best(numbers: Numbers, scores: NDArray[np.float64]) -> dict[int, float]:
     """Those with the best scores, not many; of equals all or none, so that order is no matter."""
-    if len(numbers) <= _COMPARED:
-        return numbers
-    order = np.lexsort((numbers, -scores))
-    enough = numbers[scores > scores[order[_COMPARED]]]
-    return enough if len(enough) else numbers[order[:_COMPARED]]
+    if len(numbers) > _COMPARED:
+        order = np.lexsort((numbers, -scores))
+        enough = scores > scores[order[_COMPARED]]
+        kept = np.flatnonzero(enough) if enough.any() else order[:_COMPARED]
+        numbers, scores = numbers[kept], scores[kept]
+    return dict(zip(numbers.tolist(), scores.tolist(), strict=True))
+
+
+def _scores(key: str, dice: Mapping[str, float], least: float) -> dict[str, float]:
+    """How alike other names are, by n-grams or by letters, whichever says more."""
+    scores = dict(dice)
+    longer = {other: max(len(key), len(other)) for other in dice}
+    # Letters are compared only where that can say more, if nothing else must be changed.
+    best = {other: 1 - abs(len(key) - len(other)) / longer[other] for other in dice}
+    asked = [other for other, score in dice.items() if best[other] > score and best[other] >= least]
+    for other, changed in zip(asked, edits_to(key, asked).tolist(), strict=True):
+        scores[other] = max(scores[other], 1 - changed / longer[other])
+    return scores
 
 
 def _dice(grams: NDArray[np.int64], others: Sequence[str]) -> list[float]:
@@ -241,30 +263,3 @@ def _dice(grams: NDArray[np.int64], others: Sequence[str]) -> list[float]:
     shared = np.bincount(of[np.isin(found.grams[plain], grams)], minlength=len(others))
     sizes = np.bincount(of, minlength=len(others)) + np.count_nonzero(grams > 0)
     return (2 * shared / np.maximum(sizes, 1)).tolist()  # type: ignore[no-any-return]
-
-
-def edits(one: str, other: str) -> int:
-    """Characters to insert, leave out or change to make one string of another.
-
-    A column of the table of Levenshtein (1966) at a time, as the bits of two numbers
-    (Hyyrö, "Explaining and extending the bit-parallel approximate string matching algorithm
-    of Myers", 2001).
-    """
-    if not one or not other:
-        return len(one) + len(other)
-    places: dict[str, int] = {}
-    for at, character in enumerate(one):
-        places[character] = places.get(character, 0) | 1 << at
-    whole, last = (1 << len(one)) - 1, 1 << (len(one) - 1)
-    rises, falls, distance = whole, 0, len(one)
-    for character in other:
-        here = places.get(character, 0)
-        same = here | falls
-        level = (((here & rises) + rises) ^ rises) | here
-        up = falls | ~(level | rises)
-        down = rises & level
-        distance += bool(up & last) - bool(down & last)
-        up, down = up << 1 | 1, down << 1
-        rises = (down | ~(same | up)) & whole
-        falls = up & same & whole
-    return distance
