@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 NIL = "NIL"  # the id of what is in no knowledge base
@@ -11,6 +13,11 @@ TOGETHER = "|"  # joins the ids of a mention that names several entities at once
 def ids_of(id_: str | None) -> frozenset[str]:
     """The entities that a label or an answer names: none for NIL, several for ``A|B``."""
     return frozenset() if id_ is None else frozenset(id_.split(TOGETHER))
+
+
+def together(ids: Iterable[str]) -> str:
+    """One id for several entities; their order, which says nothing, is that of their ids."""
+    return TOGETHER.join(sorted(set(ids)))
 
 
 class Span(msgspec.Struct, frozen=True, order=True):

@@ -9,7 +9,7 @@ its long form, too, and a mention of several things those of each.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -19,10 +19,10 @@ from quern.links.coordinations import coordinated
 from quern.links.entity_counts import EntityCounts, own_labels
 from quern.links.exchanges import Exchanges
 from quern.priors import home_of
-from quern.records import NIL, TOGETHER, Candidate, Entity, LinkExample
+from quern.records import NIL, TOGETHER, Candidate, Entity, LinkExample, together
 from quern.text.keys import keys_of
 
-_NEARLY = 0.9  # fit from which on a part of a coordination counts as found
+_NEARLY = 0.9  # fit from which on a name counts as found, a part of a coordination, too
 Own = Mapping[tuple[str, str], int]
 
 
@@ -51,8 +51,9 @@ class CandidateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     Attributes:
         candidates: at most so many of a mention.
         similar: least score of a name that is only similar; 1 looks for none. They are looked
-            for where there are fewer than ``enough`` others.
-        enough: see ``similar``.
+            for where fewer than ``enough`` others are labelled or fit nearly.
+        enough: see ``similar``; more than 1 finds some entities that would be missed, with
+            several times as many candidates and as much time.
         prior_share: as in the article, of a name that training texts labelled ``prior_count``
             times or more, only the entities that make up this share of its labels are kept; 1
             keeps all.
@@ -177,18 +178,18 @@ class Candidates:
         lookup = _Lookup(self._kb)
         lookup.ask(name for one in asked for name in (*one.names, *_flat(one.ways)))
         found = [self._by_name(one, one.names, lookup) for one in asked]
-        poor = [n for n, of_one in enumerate(found) if len(of_one) < self._settings.enough]
-        varied = {n: self._varied(asked[n], lookup) for n in poor}
-        lookup.ask_keys(key for of_one in varied.values() for key in of_one)
-        for n, keys in varied.items():
+        varied = [self._varied(one, lookup) for one in asked]
+        lookup.ask_keys(key for of_one in varied for key in of_one)
+        for of_one, one, keys in zip(found, asked, varied, strict=True):
             for key, fit in keys.items():
-                for candidate in lookup.named(key):
-                    _keep(found[n], candidate.id, _of(candidate, fit))
-        for n, one in enumerate(asked):
+                for id_, candidate in self._meant(key, fit, one, lookup):
+                    _keep(of_one, id_, candidate)
+        for of_one, one in zip(found, asked, strict=True):
             if one.ways:
-                self._add_together(found[n], one, lookup)
-            if len(found[n]) < self._settings.enough and self._settings.similar < 1:
-                self._add_similar(found[n], one, lookup)
+                self._add_together(of_one, one, lookup)
+            likely = sum(each.labelled > 0 or each.fit >= _NEARLY for each in of_one.values())
+            if likely < self._settings.enough and self._settings.similar < 1:
+                self._add_similar(of_one, one, lookup)
         return found
 
     def _by_name(self, one: _Asked, names: Sequence[str], lookup: _Lookup) -> dict[str, _Found]:
@@ -198,14 +199,24 @@ class Candidates:
             key = lookup.key(name)
             labelled = self._counts.of(key, one.home, one.own)
             total = sum(labelled.values())
-            for candidate in lookup.named(key):
-                count = labelled.get(candidate.id, 0)
-                _keep(found, candidate.id, _of(candidate, 1.0, count, total))
+            of_name = {c.id: _of(c, 1.0, labelled.get(c.id, 0), total) for c in lookup.named(key)}
             for id_, count in labelled.items():
-                if id_ not in found and id_ != NIL:
-                    found[id_] = _Found(key, 0.0, count, total, -1.0)
-            self._narrow(found, labelled, total)
+                if id_ != NIL:
+                    of_name.setdefault(id_, _Found(key, 0.0, count, total, -1.0))
+            self._narrow(of_name, labelled, total)
+            for id_, new in of_name.items():
+                _keep(found, id_, new)
         return found
+
+    def _meant(
+        self, key: str, fit: float, one: _Asked, lookup: _Lookup
+    ) -> Iterator[tuple[str, _Found]]:
+        """What another name that a mention may stand for means, in the base or by labels."""
+        for candidate in lookup.named(key):
+            yield candidate.id, _of(candidate, fit)
+        for id_ in self._counts.of(key, one.home, one.own):
+            if id_ != NIL:
+                yield id_, _Found(key, fit, 0, 0, -1.0)
 
     def _narrow(self, found: dict[str, _Found], labelled: Mapping[str, int], total: int) -> None:
         """Keep only those on which the labels of a name concentrate, where settings say so."""
@@ -244,7 +255,7 @@ class Candidates:
                 best.append(min(near, key=lambda id_: _rank(id_, near[id_])))
             parts = list(dict.fromkeys(best))
             if len(best) == len(way) and len(parts) > 1 and not any(TOGETHER in p for p in parts):
-                found.setdefault(TOGETHER.join(parts), _Found(lookup.key(way[0]), 1.0, 0, 0, -1.0))
+                _keep(found, together(parts), _Found(lookup.key(way[0]), 1.0, 0, 0, -1.0))
                 return
 
     def _nearly(self, name: str, lookup: _Lookup) -> dict[str, _Found]:
@@ -255,9 +266,8 @@ class Candidates:
         return {c.id: _of(c, fit) for key, fit in keys.items() for c in lookup.named(key)}
 
     def _add_similar(self, found: dict[str, _Found], one: _Asked, lookup: _Lookup) -> None:
-        settings = self._settings
         for name in one.names:
-            for candidate in self._kb.candidates(name, settings.candidates, least=settings.similar):
+            for candidate in lookup.similar(name, self._settings):
                 _keep(found, candidate.id, _of(candidate, candidate.score))
 
     # -- entities -----------------------------------------------------------------------
@@ -318,9 +328,12 @@ def _of(candidate: Candidate, fit: float, labelled: int = 0, total: int = 0) -> 
 
 
 def _keep(found: dict[str, _Found], id_: str, new: _Found) -> None:
-    old = found.get(id_)
-    if old is None or (new.labelled, new.fit) > (old.labelled, old.fit):
-        found[id_] = new
+    """Add what speaks for an entity to what else does."""
+    old = found.get(id_, new)
+    named = max(old, new, key=lambda each: each.fit)
+    told = max(old, new, key=lambda each: each.labelled)
+    popularity = max(old.popularity, new.popularity)
+    found[id_] = _Found(named.key, named.fit, told.labelled, told.total, popularity)
 
 
 def _rank(id_: str, found: _Found) -> tuple[float, float, float, str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from quern.errors import FolderError
 from quern.priors import home_of
-from quern.records import NIL, LinkExample
+from quern.records import NIL, LinkExample, ids_of, together
 from quern.text.keys import keys_of
 from quern.text.vocabulary import SURROGATE
 
@@ -114,5 +114,5 @@ def own_labels(example: LinkExample | None) -> Counter[tuple[str, str]]:
         return Counter()
     mentions = list({mention.place: mention for mention in example.mentions}.values())
     keys = keys_of([mention.mention for mention in mentions])
-    ids = [NIL if mention.kb_id is None else mention.kb_id for mention in mentions]
+    ids = [NIL if m.kb_id is None else together(ids_of(m.kb_id)) for m in mentions]
     return Counter(zip(keys, ids, strict=True))
