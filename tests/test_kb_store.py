@@ -65,7 +65,8 @@ def test_a_later_step_is_taken_whole_or_not_at_all(tmp_path: Path) -> None:
     migrate(connection, path, [*MIGRATIONS, good])
     migrate(connection, path, [*MIGRATIONS, good])
     assert connection.execute("SELECT id, seen FROM entities").fetchall() == [("m", None)]
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    taken = len(MIGRATIONS) + 1
+    assert connection.execute("PRAGMA user_version").fetchone() == (taken,)
     connection.close()
 
 
