@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quern.evaluation.link_figures import ChoiceEvaluation, LinkEvaluation
-    from quern.evaluation.linking import FindsLinks, JudgedLinks, Kind, Knows, Proposes
+    from quern.evaluation.linking import FindsLinks, JudgedLinks, Kind, Knows
     from quern.evaluation.mentions import MentionEvaluation
     from quern.kb import KnowledgeBase
     from quern.links import EntityModel
@@ -100,7 +100,7 @@ def _judge_choices(model: EntityModel, kb: KnowledgeBase, asked: Asked) -> list[
     examples = read_links(asked.data)
     judged = judge_choices(
         partial(model.link, kb=kb),
-        _candidates(model, kb),
+        model.candidates(kb).of_texts,
         set(_entities(kb)(labelled_ids(examples))),
         examples,
         asked.threads,
@@ -186,13 +186,6 @@ def _chooser(folder: ModelFolder) -> EntityModel:
     from quern.tasks import load_entities
 
     return load_entities(folder.path)
-
-
-def _candidates(model: EntityModel, kb: KnowledgeBase) -> Proposes:
-    from quern.links import Candidates
-
-    background = model.background
-    return Candidates(kb, background.counts, background.settings).of_texts
 
 
 def _linker(folder: ModelFolder, model: EntityModel, kb: KnowledgeBase) -> FindsLinks:
