@@ -37,6 +37,7 @@ def documented(table: str) -> dict[str, str]:
 
 def test_every_setting_is_documented_with_its_default() -> None:
     pytest.importorskip("torch")
+    from quern.train.entity_training import EntityPlan
     from quern.train.link_training import LinkPlan
     from quern.train.settings import listed
 
@@ -44,10 +45,17 @@ def test_every_setting_is_documented_with_its_default() -> None:
     shared = documented(page[page.index("| key | default") : page.index("## From Python")])
     page = (DOCS / "links.md").read_text(encoding="utf-8")
     own = documented(page[page.index("| key | default") : page.index("## The baseline")])
+    choice = documented(page[page.index("## The choice of the entity") : page.index("## Answers")])
     wanted, of_links = dict(listed()), dict(listed(LinkPlan()))
+    of_choice = dict(listed(EntityPlan()))
     assert set(shared) == set(wanted)
     assert set(own) <= set(of_links) <= set(own | shared)
-    for said, settings in ((shared, wanted), (shared | own, of_links)):
+    assert set(choice) <= set(of_choice) <= set(choice | shared)
+    for said, settings in (
+        (shared, wanted),
+        (shared | own, of_links),
+        (shared | choice, of_choice),
+    ):
         for key, value in settings.items():
             if said[key]:
                 assert _number(said[key]) == _number(value.strip('"')), key

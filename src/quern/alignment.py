@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from quern.records import NIL, LabelledTriple, LinkExample, TripleExample
+from quern.records import NIL, LabelledMention, LabelledTriple, LinkExample, TripleExample
 from quern.text import Encoding, TextCodec, Window
 
 UnitSpan = tuple[int, int]  # first and last unit, both included
@@ -128,6 +128,26 @@ def align_mentions(
             detail = _describe(kind, given.mention, given.start, 0, given.kb_id or NIL)
             problems.append(Problem(example.line, kind, detail))
     return list(placed), problems
+
+
+def standing_mentions(example: LinkExample) -> tuple[list[LabelledMention], list[Problem]]:
+    """The labelled mentions that stand where they are said to, the first of those at one place."""
+    placed: dict[tuple[int, int], LabelledMention] = {}
+    problems: list[Problem] = []
+    for given in example.mentions:
+        start, end = given.place
+        if start >= 0 and given.mention.strip() and example.text[start:end] == given.mention:
+            placed.setdefault(given.place, given)
+        else:
+            detail = _describe("absent", given.mention, start, 0, given.kb_id or NIL)
+            problems.append(Problem(example.line, "absent", detail))
+    return list(placed.values()), problems
+
+
+def standing(example: LinkExample) -> LinkExample:
+    """A text with those of its mentions that ``standing_mentions`` gives."""
+    mentions, _ = standing_mentions(example)
+    return msgspec.structs.replace(example, mentions=tuple(mentions))
 
 
 def mentions_outside(

@@ -32,7 +32,8 @@ def card(folder: ModelFolder, name: str) -> str:
         name: what to call the model where its maker does not say.
     """
     name = folder.manifest.about.name or name
-    of_task = {"encoder": _encoder, "links": _links}.get(folder.manifest.task, _triples)
+    tasks = {"encoder": _encoder, "links": _links, "entities": _entities}
+    of_task = tasks.get(folder.manifest.task, _triples)
     return "\n".join([*_head(folder, name), *of_task(folder, name)]) + "\n"
 
 
@@ -164,6 +165,45 @@ def _links(folder: ModelFolder, name: str) -> list[str]:
     ]
 
 
+def _entities(folder: ModelFolder, name: str) -> list[str]:
+    manifest, metrics = folder.manifest, folder.metrics()
+    settings = manifest.settings
+    rows = [
+        f"| {part} | {row['mentions']:,} | {row['accuracy']:.4f} | {row['first']:.4f} | "
+        f"{row['ceiling']:.4f} |"
+        for part, row in metrics.items()
+        if isinstance(row, dict) and row.get("accuracy") is not None
+    ]
+    return [
+        "## Scores",
+        "",
+        "Share of the mentions, given to it, whose entity is right (NIL right where it is "
+        "labelled), measured on this folder; what it would be if the candidate that fits best were "
+        "always taken; and the most that can be right, as the entity is a candidate.",
+        "",
+        "| data | mentions | accuracy | first | ceiling |",
+        "| --- | --- | --- | --- | --- |",
+        *rows,
+        *_calibration(folder),
+        "",
+        "## Speed",
+        "",
+        *_speed(metrics),
+        "",
+        "## Limits",
+        "",
+        manifest.about.limits or "Trained on one kind of text; expect less on any other.",
+        f"It chooses among {settings['candidates']} entities at most, by what they are called; it "
+        f"looks at {settings['context']} units on either side of a mention and reads "
+        f"{settings['described']} of a description. It wants the knowledge base that it was "
+        "trained for; what is changed there counts at once.",
+        "",
+        "## Use",
+        "",
+        f"```sh\nquern link --model LINKS --entities {name} --kb BASE notes.txt\n```",
+    ]
+
+
 def _scores(metrics: dict[str, Any], what: str = "Triples as strings") -> list[str]:
     rows = [
         f"| {part} | {row['f1']:.4f} | {row['precision']:.4f} | {row['recall']:.4f} |"
@@ -184,7 +224,7 @@ def _scores(metrics: dict[str, Any], what: str = "Triples as strings") -> list[s
 def _calibration(folder: ModelFolder) -> list[str]:
     row = folder.metrics().get("calibration") or {}
     before, after = row.get("before"), row.get("after")
-    said = "mentions" if folder.manifest.task == "links" else "facts"
+    said = "facts" if folder.manifest.task == "triples" else "mentions"
     if before is None:
         return []
     if folder.manifest.calibration is None:

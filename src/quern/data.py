@@ -19,6 +19,7 @@ from quern.records import (
     LabelledSpan,
     LabelledTriple,
     LinkExample,
+    Mention,
     TripleExample,
 )
 
@@ -228,16 +229,7 @@ def _link_example(row: _LinkLine, number: int) -> LinkExample:
 def _mention(row: _MentionRow) -> LabelledMention:
     if not row.mention:
         raise ValueError("a mention is empty")
-    told = [value for value in (row.start, row.offset) if value is not None]
-    if len(told) != 1:
-        raise ValueError(
-            f'mention \'{row.mention}\': say once where it begins, as "start" or as "offset", '
-            "in characters (code points) from 0"
-        )
-    try:
-        start = int(told[0])
-    except ValueError:
-        raise ValueError(f"mention '{row.mention}': begins at '{told[0]}', not a number") from None
+    start = _start(row.mention, row.start, row.offset)
     if row.end not in (None, start + len(row.mention)):
         raise ValueError(
             f"mention '{row.mention}': has {len(row.mention)} characters, but goes from {start} "
@@ -245,6 +237,20 @@ def _mention(row: _MentionRow) -> LabelledMention:
         )
     nil = row.kb_id in (None, NIL, "")
     return LabelledMention(row.mention, start, None if nil else str(row.kb_id))
+
+
+def _start(mention: str, start: int | str | None, offset: int | str | None) -> int:
+    """Where a mention begins, which is said once, by one of two names."""
+    told = [value for value in (start, offset) if value is not None]
+    if len(told) != 1:
+        raise ValueError(
+            f'mention \'{mention}\': say once where it begins, as "start" or as "offset", '
+            "in characters (code points) from 0"
+        )
+    try:
+        return int(told[0])
+    except ValueError:
+        raise ValueError(f"mention '{mention}': begins at '{told[0]}', not a number") from None
 
 
 # -- facts, and what all files share ------------------------------------------------------
@@ -312,9 +318,10 @@ class Document(msgspec.Struct, frozen=True):
     text: str
     id: str | None = None
     line: int = 0
+    mentions: tuple[Mention, ...] = ()  # where they are given
 
 
-TextForm = Literal["txt", "jsonl"]
+TextForm = Literal["txt", "jsonl", "mentions"]
 
 
 def form_of(path: Path) -> TextForm:
@@ -339,24 +346,51 @@ class _TextLine(msgspec.Struct):
     id: str | int | None = None
 
 
+class _GivenMention(msgspec.Struct):
+    mention: str
+    start: int | str | None = None
+    offset: int | str | None = None
+
+
+class _GivenLine(_TextLine, kw_only=True):
+    mentions: list[_GivenMention]
+
+
 _TEXT_LINE = msgspec.json.Decoder(_TextLine)
+_GIVEN_LINE = msgspec.json.Decoder(_GivenLine)
 
 
 def documents(stream: Iterable[bytes], form: TextForm, name: str) -> Iterator[Document]:
-    """Read texts one by one, in constant memory: a line each, or the ``text`` of a JSON line.
+    """Read texts one by one, in constant memory.
+
+    Args:
+        stream: lines.
+        form: a text is a line ("txt"), or the ``text`` of a JSON line ("jsonl"), which has
+            ``mentions``, too ("mentions").
+        name: of the stream, for errors.
 
     Raises:
-        DataError: a line is not UTF-8, or not a JSON object with a ``text``, or the stream
-            breaks off.
+        DataError: a line is not UTF-8, or not a JSON object with a ``text``, or a mention does
+            not stand where it says, or the stream breaks off.
     """
     for number, line in to_the_end(numbered_lines(stream), name):
         try:
-            if form == "txt":
-                yield Document(line.decode(), None, number)
-            else:
-                row = _TEXT_LINE.decode(line)
-                yield Document(row.text, None if row.id is None else str(row.id), number)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            expected = 'expected one JSON object a line with a "text"'
-            why = not_utf8(line) or f"{error}; {expected}"
+            yield _document(line, form, number)
+        except (msgspec.DecodeError, ValueError) as error:
+            wanted = '"text" and its "mentions"' if form == "mentions" else '"text"'
+            why = not_utf8(line) or f"{error}; expected one JSON object a line with a {wanted}"
             raise DataError(f"{name}:{number}: {why}") from error
+
+
+def _document(line: bytes, form: TextForm, number: int) -> Document:
+    if form == "txt":
+        return Document(line.decode(), None, number)
+    row = (_GIVEN_LINE if form == "mentions" else _TEXT_LINE).decode(line)
+    mentions = []
+    for given in row.mentions if isinstance(row, _GivenLine) else ():
+        start = _start(given.mention, given.start, given.offset)
+        end = start + len(given.mention)
+        if start < 0 or not given.mention.strip() or row.text[start:end] != given.mention:
+            raise ValueError(f"'{given.mention}' does not stand in the text at character {start}")
+        mentions.append(Mention(start, end, given.mention, 1.0))
+    return Document(row.text, None if row.id is None else str(row.id), number, tuple(mentions))

@@ -91,6 +91,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             joined; 1 for a model of its own.
         priors: SHA-256 of the triples it knows already, None where it knows none.
         names: SHA-256 of the names it looks up and their habits, None where it looks up none.
+        parts: SHA-256 of what else the task reads, by the names of the files.
         codec: fingerprint of the codec that all graphs were trained with.
         data: SHA-256 of the training file's bytes, None where it was not a file.
         vectors: SHA-256 of the word vectors that the model reads, None where it reads none.
@@ -116,6 +117,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     families: int = 1
     priors: str | None = None
     names: str | None = None
+    parts: dict[str, str] = {}
     vectors: str | None = None
     started: Started | None = None
     taught: Taught | None = None
@@ -156,6 +158,18 @@ class ModelFolder:
             )
         return graph
 
+    def graph_hash(self, name: str) -> str:
+        """SHA-256 of the bytes of one of the folder's graphs.
+
+        Raises:
+            FolderError: the graph cannot be read.
+        """
+        path = self.path / f"{name}.onnx"
+        try:
+            return fingerprint(path.read_bytes())
+        except OSError as error:
+            raise FolderError(f"{path}: cannot be read: {error.strerror}") from error
+
     def graphs(self, name: str, threads: int = 1) -> list[Graph]:
         """The graphs of one name, of every member.
 
@@ -186,6 +200,17 @@ class ModelFolder:
             FolderError: see ``priors``.
         """
         return self._part(NAMES, self.manifest.names)
+
+    def part(self, name: str) -> bytes:
+        """The content of a file that only one task reads.
+
+        Raises:
+            FolderError: it is missing, or not the one that the manifest names.
+        """
+        content = self._part(name, self.manifest.parts.get(name))
+        if content is None:
+            raise FolderError(f"{self.path}: {MANIFEST} names no {name}; take a whole folder")
+        return content
 
     def _part(self, name: str, wanted: str | None) -> bytes | None:
         """The content of a file that the manifest names by its SHA-256."""
@@ -218,6 +243,7 @@ class ModelFolder:
         own = [self.path / MANIFEST, self.path / CODEC]
         own += [self.path / PRIORS] if self.manifest.priors else []
         own += [self.path / NAMES] if self.manifest.names else []
+        own += [self.path / name for name in self.manifest.parts]
         if not self.families():
             own += [*self.path.glob("*.onnx")] or [self.path / WEIGHTS]
         parts = sum(part.stat().st_size for part in own)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from quern.alignment import Label
 from quern.errors import FolderError
-from quern.folder import ModelFolder
+from quern.folder import ModelFolder, fingerprint
 from quern.runtime import Averaged, Runs
 from quern.triples import ReadsTriples, Thresholds, TripleModel, TripleUnion
 
 if TYPE_CHECKING:
-    from quern.links import FindsNames, MentionModel
+    from quern.links import EntityModel, FindsNames, MentionModel
 
 
 def _open_triples(folder: ModelFolder, threads: int) -> ReadsTriples:
@@ -69,10 +69,37 @@ def _open_links(folder: ModelFolder, threads: int, kb: FindsNames | None = None)
     )
 
 
+def _open_entities(folder: ModelFolder, threads: int) -> EntityModel:
+    from quern.links import (
+        Background,
+        CandidateSettings,
+        Decision,
+        EntityModel,
+        EntitySettings,
+    )
+
+    manifest, known = folder.manifest, folder.manifest.settings
+    settings = msgspec.convert(_fields(known, EntitySettings), EntitySettings)
+    looked_at = msgspec.convert(_fields(known, CandidateSettings), CandidateSettings)
+    background = Background.read(looked_at, folder.part)
+    encode, match = folder.graph("encode", threads), folder.graph("match", threads)
+    decision = Decision(manifest.thresholds["nil"], manifest.calibration)
+    # Encodings depend on this graph and the codec; on what is read of a description, too.
+    told_apart = f"{manifest.codec}{folder.graph_hash('encode')}{settings.described}"
+    identity = fingerprint(told_apart.encode())
+    return EntityModel(folder.codec, encode, match, settings, background, decision, identity)
+
+
+def _fields(settings: Mapping[str, Any], of: type[msgspec.Struct]) -> dict[str, Any]:
+    """Of the settings in a manifest, those that one struct has."""
+    return {key: value for key, value in settings.items() if key in of.__struct_fields__}
+
+
 # What each task is told of where another was wanted.
 TASKS: dict[str, str] = {
     "triples": "it reads facts: quern extract",
-    "links": "it finds mentions: quern link",
+    "links": "it finds mentions: quern link --model",
+    "entities": "it chooses entities: quern link --entities",
 }
 
 ENCODER = "encoder"  # the task of a folder that no graph comes with
@@ -110,12 +137,30 @@ def load_links(path: str | Path, *, kb: FindsNames | None = None, threads: int =
         return _open_links(folder, threads, kb)
 
 
+def load_entities(path: str | Path, *, threads: int = 1) -> EntityModel:
+    """Open a folder that chooses entities.
+
+    Args:
+        path: the folder.
+        threads: see ``load``.
+
+    Raises:
+        FolderError: see ``load``.
+    """
+    with _opened(path) as folder:
+        _of_task(folder, "entities")
+        return _open_entities(folder, threads)
+
+
 def load_any(
     path: str | Path, *, kb: FindsNames | None = None, threads: int = 1
-) -> ReadsTriples | MentionModel:
+) -> ReadsTriples | MentionModel | EntityModel:
     """Open the folder of a model of any task; see ``load`` and ``load_links``."""
-    if ModelFolder(Path(path)).manifest.task == "links":
+    task = ModelFolder(Path(path)).manifest.task
+    if task == "links":
         return load_links(path, kb=kb, threads=threads)
+    if task == "entities":
+        return load_entities(path, threads=threads)
     return load(path, threads=threads)
 
 

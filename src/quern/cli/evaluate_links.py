@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from quern.evaluation.link_figures import ChoiceEvaluation, LinkEvaluation
-    from quern.evaluation.linking import FindsLinks, JudgedLinks, Kind, Knows
+    from quern.evaluation.linking import FindsLinks, JudgedLinks, Kind
     from quern.evaluation.mentions import MentionEvaluation
     from quern.kb import KnowledgeBase
     from quern.links import EntityModel
@@ -80,13 +79,13 @@ def evaluate_choices(folder: ModelFolder, asked: Asked) -> None:
     from quern.evaluation.link_figures import summarise_choices
     from quern.evaluation.link_report import report_choices
 
-    with _base(asked) as kb:
+    with options.opened(asked.kb) as kb:
         judged = _judge_choices(_chooser(folder), kb, asked)
         evaluation = summarise_choices(judged)
         head = _head(asked, {"model": folder})
         if asked.page is not None:
             title = f"{folder.path.name} on {asked.data.name}"
-            page = report_choices(evaluation, judged, _entities(kb), title, asked.errors)
+            page = report_choices(evaluation, judged, kb.entities, title, asked.errors)
             write_page(asked.page, page)
     if asked.form == "json":
         write_json(head, evaluation)
@@ -95,16 +94,10 @@ def evaluate_choices(folder: ModelFolder, asked: Asked) -> None:
 
 
 def _judge_choices(model: EntityModel, kb: KnowledgeBase, asked: Asked) -> list[JudgedLinks]:
-    from quern.evaluation.linking import judge_choices, labelled_ids
+    from quern.evaluation.given import judge_entities
 
     examples = read_links(asked.data)
-    judged = judge_choices(
-        partial(model.link, kb=kb),
-        model.candidates(kb).of_texts,
-        set(_entities(kb)(labelled_ids(examples))),
-        examples,
-        asked.threads,
-    )
+    judged = judge_entities(model, kb, examples, asked.threads)
     return list(counted(judged, "choosing", total=len(examples), unit="texts"))
 
 
@@ -137,7 +130,7 @@ def evaluate_linking(folder: ModelFolder, entities: ModelFolder, asked: Asked) -
     from quern.evaluation.link_report import report_links
     from quern.evaluation.linking import judge_found
 
-    with _base(asked) as kb:
+    with options.opened(asked.kb) as kb:
         model = _chooser(entities)
         given = _judge_choices(model, kb, asked)
         found = judge_found(_linker(folder, model, kb), given, asked.threads)
@@ -146,7 +139,7 @@ def evaluate_linking(folder: ModelFolder, entities: ModelFolder, asked: Asked) -
         head = _head(asked, {"model": folder, "entities": entities})
         if asked.page is not None:
             title = f"{folder.path.name} and {entities.path.name} on {asked.data.name}"
-            page = report_links(evaluation, judged, _entities(kb), title, asked.errors)
+            page = report_links(evaluation, judged, kb.entities, title, asked.errors)
             write_page(asked.page, page)
     if asked.form == "json":
         write_json(head, evaluation)
@@ -168,18 +161,6 @@ def _write_links(evaluation: LinkEvaluation) -> None:
 
 
 # -- what all share ----------------------------------------------------------------------
-
-
-def _base(asked: Asked) -> KnowledgeBase:
-    from quern.kb import KnowledgeBase
-
-    if asked.kb is None:
-        raise click.UsageError("a choice of entities wants a knowledge base; give one (--kb FILE)")
-    return KnowledgeBase.open(asked.kb)
-
-
-def _entities(kb: KnowledgeBase) -> Knows:
-    return lambda ids: {id_: entity for id_ in ids if (entity := kb.get(id_)) is not None}
 
 
 def _chooser(folder: ModelFolder) -> EntityModel:

@@ -39,27 +39,32 @@ def command(
     """Write MODEL in another form into the folder OUT, and score it again (extra 'train').
 
     Both folders are scored on DATA through the code that users run. The folder is written
-    even if it lost more than 0.3 points of F1, with a warning and exit status 1, so that it
-    can be looked at; `quern bench OUT DATA --against MODEL` says whether it is worth having.
+    even if it lost more than 0.3 points of F1 (of accuracy, if it chooses entities), with a
+    warning and exit status 1, so that it can be looked at; `quern bench OUT DATA --against MODEL`
+    says whether it is worth having.
 
     \b
     Example:
       quern export model model-int8 --int8 --data dev.jsonl
     """
     try:
-        from quern.train.int8 import write_int8, write_links_int8
+        from quern.train.int8 import write_entities_int8, write_int8, write_links_int8
     except ModuleNotFoundError as error:
         raise MissingExtra("quern export", "train") from error
     source = find(model)
-    if ModelFolder(source).manifest.task == "links":
-        with ExitStack() as stack:
+    task = ModelFolder(source).manifest.task
+    with ExitStack() as stack:
+        if task == "links":
             names = options.names_of(kb, stack)
-            examples = read_links(data)
-            metrics = write_links_int8(source, out, examples, names, overwrite=overwrite)
-    else:
-        metrics = write_int8(source, out, read_triples(data), overwrite=overwrite)
-    before, after = metrics["fp32"]["f1"], metrics["dev"]["f1"]
-    note(f"wrote {out}: F1 {after:.4f}, was {before:.4f} in fp32")
+            metrics = write_links_int8(source, out, read_links(data), names, overwrite=overwrite)
+        elif task == "entities":
+            base = stack.enter_context(options.opened(kb))
+            metrics = write_entities_int8(source, out, read_links(data), base, overwrite=overwrite)
+        else:
+            metrics = write_int8(source, out, read_triples(data), overwrite=overwrite)
+    said, key = ("accuracy", "accuracy") if task == "entities" else ("F1", "f1")
+    before, after = metrics["fp32"][key], metrics["dev"][key]
+    note(f"wrote {out}: {said} {after:.4f}, was {before:.4f} in fp32")
     if before - after > LOSS:
         note("it lost more than 0.3 points; keep the fp32 folder, or give more typical data")
         click.get_current_context().exit(1)

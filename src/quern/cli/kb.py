@@ -12,6 +12,7 @@ import click
 
 from quern.cli import options
 from quern.cli.console import note, progress
+from quern.cli.kb_encode import encode
 from quern.cli.table import columns
 from quern.errors import DataError
 
@@ -37,6 +38,9 @@ def command() -> None:
       quern kb add films.kb f-17 石桥夜话 --alias "Night Talks" --type film
       quern kb find films.kb notes.txt
     """
+
+
+command.add_command(encode)
 
 
 @command.command("import")

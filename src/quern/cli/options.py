@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 if TYPE_CHECKING:
+    from quern.kb import KnowledgeBase
     from quern.kb.names import Names
 
 Form = Literal["table", "jsonl"]
@@ -75,8 +76,25 @@ text_input = click.option(
 kb = click.option(
     "--kb",
     type=click.Path(path_type=Path),
-    help="Knowledge base (quern kb), for a model that looks up the names of one.",
+    help="Knowledge base (quern kb), for a model that looks up the names of one or chooses "
+    "among its entities.",
 )
+
+base = click.option(
+    "--kb",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Knowledge base (quern kb) whose entities are meant.",
+)
+
+
+def opened(path: Path | None) -> KnowledgeBase:
+    """The base that ``--kb`` names, which must be given."""
+    from quern.kb import KnowledgeBase
+
+    if path is None:
+        raise click.UsageError("a choice of entities wants a knowledge base; give one (--kb FILE)")
+    return KnowledgeBase.open(path)
 
 
 def names_of(path: Path | None, stack: ExitStack) -> Names | None:

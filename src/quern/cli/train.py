@@ -8,6 +8,7 @@ import click
 
 from quern.cli import options
 from quern.cli.console import note
+from quern.cli.train_entities import entities
 from quern.cli.train_links import links
 from quern.cli.watch import run
 from quern.errors import MissingExtra, TrainingError
@@ -20,6 +21,7 @@ def command() -> None:
 
 
 command.add_command(links)
+command.add_command(entities)
 
 
 @command.command("triples")

@@ -35,12 +35,16 @@ def run(journey: Journey, out: Path, *, resume: bool, overwrite: bool) -> dict[s
         raise
     finally:
         watch.close()
-    figures = metrics["dev"]
-    note(
-        f"wrote {out}: dev F1 {figures['f1']:.4f}, precision {figures['precision']:.4f}, "
-        f"recall {figures['recall']:.4f}"
-    )
+    note(f"wrote {out}: dev {_told(metrics['dev'])}")
     return metrics
+
+
+def _told(figures: dict[str, Any]) -> str:
+    """The figures that decided, in words."""
+    if "accuracy" in figures:
+        return f"accuracy {figures['accuracy']:.4f} of at most {figures['ceiling']:.4f}"
+    f1, precision, recall = (figures[name] for name in ("f1", "precision", "recall"))
+    return f"F1 {f1:.4f}, precision {precision:.4f}, recall {recall:.4f}"
 
 
 class _Watch:

@@ -41,6 +41,10 @@ class Fitted(msgspec.Struct, frozen=True):
     before: float | None
     after: float | None
 
+    def row(self) -> dict[str, Any]:
+        """For ``metrics.json``."""
+        return {"facts": self.facts, "before": self.before, "after": self.after}
+
 
 def fit_scaling(model: ReadsTriples, examples: Sequence[TripleExample]) -> Fitted:
     """Fit the scores of a model to labelled texts.
@@ -90,7 +94,7 @@ def keep_scaling(path: Path, fitted: Fitted) -> dict[str, Any]:
     manifest = ModelFolder(path).manifest
     changed = msgspec.structs.replace(manifest, calibration=fitted.scaling)
     write_json(path / MANIFEST, changed)
-    return {"facts": fitted.facts, "before": fitted.before, "after": fitted.after}
+    return fitted.row()
 
 
 def recalibrate(path: Path, examples: Sequence[TripleExample]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ After Su Jianlin, "百度实体链接比赛后记：行为建模和实体链接"
 a network that is told where they stand finds the starts and ends of mentions.
 """
 
+from quern.links.background import Background, Options
+from quern.links.candidates import Candidates, CandidateSettings
 from quern.links.decoding import (
     LINK_SPAN,
     LinkThresholds,
@@ -15,25 +17,43 @@ from quern.links.decoding import (
     mention_targets,
 )
 from quern.links.dictionary import FEATURES, Dictionary, FindsNames, Habit, NameHit
+from quern.links.entities import Decision, EntityModel, Linker
 from quern.links.matching import HabitFilter, MatchReader
 from quern.links.model import MentionModel, MentionScores, ReadsMentions, gather, name_marks
-from quern.links.settings import LINK_PRESETS, LinkFitting, LinkSettings
+from quern.links.settings import (
+    ENTITY_PRESETS,
+    LINK_PRESETS,
+    EntityFitting,
+    EntitySettings,
+    LinkFitting,
+    LinkSettings,
+)
 
 __all__ = [
+    "ENTITY_PRESETS",
     "FEATURES",
     "LINK_PRESETS",
     "LINK_SPAN",
+    "Background",
+    "CandidateSettings",
+    "Candidates",
+    "Decision",
     "Dictionary",
+    "EntityFitting",
+    "EntityModel",
+    "EntitySettings",
     "FindsNames",
     "Habit",
     "HabitFilter",
     "LinkFitting",
     "LinkSettings",
     "LinkThresholds",
+    "Linker",
     "MatchReader",
     "MentionModel",
     "MentionScores",
     "NameHit",
+    "Options",
     "ReadsMentions",
     "apart",
     "candidates",

@@ -67,3 +67,59 @@ class LinkFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         if self.reading is not None and self.reading < 1:
             raise ValueError("reading must be at least 1 unit")
+
+
+class EntitySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The network that chooses entities; the encoder's part is that of ``TripleSettings``.
+
+    Attributes:
+        dim: width of the hidden vectors.
+        gram_dim: width of the n-gram vectors before they are projected to ``dim``.
+        dilations: one gated convolution of width 3 for each.
+        dropout: share of the embedded units' components dropped in training.
+        gate_dropout: share of the gates dropped in training.
+        match_dim: width of the states in which texts and descriptions are compared; they are
+            what is kept of a description, a byte for each component.
+        match_dropout: share of the components dropped in training of what is compared.
+        context: units that are looked at on either side of a mention.
+        described: units that are read of a description.
+    """
+
+    dim: int = 128
+    gram_dim: int = 32
+    dilations: tuple[int, ...] = (1, 2, 5, 1, 2, 5, 1, 2, 5, 1, 1, 1)
+    dropout: float = 0.25
+    gate_dropout: float = 0.1
+    match_dim: int = 64
+    match_dropout: float = 0.3
+    context: int = 32
+    described: int = 96
+
+    def __post_init__(self) -> None:
+        if min(self.match_dim, self.described) < 1 or self.context < 0:
+            raise ValueError("match_dim and described must be at least 1, context at least 0")
+
+
+ENTITY_PRESETS: dict[str, EntitySettings] = {
+    "full": EntitySettings(),
+    "fast": EntitySettings(dilations=(1, 2, 5, 1, 2, 5), dim=96),
+}
+
+
+class EntityFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How labels are read in training.
+
+    Attributes:
+        unknown: see ``LinkFitting``.
+        wrong: wrong candidates of a mention that are drawn at each step.
+        frozen: whether an encoder that the training starts from stays as it is. One that is to
+            read word vectors, too, is trained in any case.
+    """
+
+    unknown: float = 0.0
+    wrong: int = 6
+    frozen: bool = True
+
+    def __post_init__(self) -> None:
+        if self.wrong < 1:
+            raise ValueError("wrong must be at least 1 candidate")

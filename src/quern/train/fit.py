@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -163,6 +163,16 @@ def split_by_hash(examples: Sequence[_E], held: Fold = HELD_OUT) -> tuple[list[_
         [example for example, is_out in zip(examples, out, strict=True) if not is_out],
         [example for example, is_out in zip(examples, out, strict=True) if is_out],
     )
+
+
+def read_both(
+    train: Path | Sequence[_E], dev: Path | Sequence[_E] | None, read: Callable[[Path], list[_E]]
+) -> tuple[list[_E], list[_E]]:
+    """What to train on and what to choose by, which is held out where it is not given."""
+    known = read(train) if isinstance(train, Path) else list(train)
+    if dev is None:
+        return split_by_hash(known)
+    return known, read(dev) if isinstance(dev, Path) else list(dev)
 
 
 def _source(

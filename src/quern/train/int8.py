@@ -12,23 +12,30 @@ from typing import Any
 import msgspec
 
 from quern import bench, evaluation, folder
+from quern.alignment import standing
 from quern.card import write_card
 from quern.errors import DataError, FolderError
+from quern.evaluation.given import choice_figures, tune_entities
 from quern.evaluation.mentions import calibrate_mentions, score_mentions
-from quern.links import FindsNames, MentionModel
-from quern.records import LinkExample, TripleExample
+from quern.kb import KnowledgeBase
+from quern.links import Decision, EntityModel, FindsNames, MentionModel
+from quern.records import Link, LinkExample, Mention, TripleExample
 from quern.runtime import Arrays, Graph, Results
-from quern.tasks import load, load_links, load_one
+from quern.tasks import load, load_entities, load_links, load_one
 from quern.train.quantise import quantise, recorded
 from quern.triples import Thresholds, TripleModel
 
+_NO_MENTIONS = "the labelled texts hold no mentions; nothing could be scored"
 _CALIBRATION = 512  # texts from which the scales of the activations are fixed
 _SECONDS = 10.0  # for measuring the speed of both
 _RUNS = 24  # recorded batches of each graph
 _EAGER = Thresholds(0.05, 0.05, 0.5, 0.5)  # so that texts without facts show subjects too
 # Products with one row for a whole text or subject: too small to gain from 8 bits, and the
 # runtime's integer product of a single row differs from that of several in the last bit.
-_ONE_ROW = ("net.relations.", "net.objects.reader.", "net.objects.subject.")
+_ONE_ROW = (
+    *("net.relations.", "net.objects.reader.", "net.objects.subject."),
+    *("net.matcher.joined.", "net.matcher.out.", "net.matcher.scalars."),
+)
 # Marks of what is known: tiny, and the texts that fix the scales may hold nothing known.
 _MARKS = ("net.subjects.known.", "net.objects.known.", "net.head.names.")
 
@@ -101,7 +108,7 @@ def write_links_int8(
     """
     given = _checked(source)
     if not any(example.mentions for example in examples):
-        raise DataError("the labelled texts hold no mentions; nothing could be scored")
+        raise DataError(_NO_MENTIONS)
     texts = [example.text for example in examples]
     old = load_links(source, kb=kb)
     recorder = _Recorder(given.graph("mentions"))
@@ -119,6 +126,70 @@ def write_links_int8(
         }
         write_card(temporary, out.name, metrics)
     return metrics
+
+
+def write_entities_int8(
+    source: Path,
+    out: Path,
+    examples: Sequence[LinkExample],
+    kb: KnowledgeBase,
+    *,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """The same for a model that chooses entities; see ``write_int8``.
+
+    Args:
+        source: a model folder in fp32.
+        out: the folder to write.
+        examples: labelled texts.
+        kb: the knowledge base whose entities the labels name.
+        overwrite: replace a model folder that is there.
+    """
+    given = _checked(source)
+    if not any(example.mentions for example in examples):
+        raise DataError(_NO_MENTIONS)
+    held = [standing(example) for example in examples]
+    encode, match = (_Recorder(given.graph(name)) for name in ("encode", "match"))
+    old = load_entities(source)
+    old.identity = None  # what is only measured leaves nothing in the base
+    recording = EntityModel(given.codec, encode, match, old.settings, old.background)
+    tune_entities(recording, kb, held[:_CALIBRATION])
+    with folder.writing(out, overwrite=overwrite) as temporary:
+        _quantise(given, temporary, {"encode": encode.runs, "match": match.runs})
+        new = load_entities(temporary)
+        new.identity = None
+        threshold, fitted = tune_entities(new, kb, held)
+        manifest = msgspec.structs.replace(
+            folder.ModelFolder(temporary).manifest,
+            thresholds={"nil": threshold},
+            calibration=fitted.scaling,
+        )
+        folder.write_json(temporary / folder.MANIFEST, manifest)
+        new.decision = Decision(threshold, fitted.scaling)
+        mentions = {e.text: [Mention(*m.place, m.mention, 1.0) for m in e.mentions] for e in held}
+        before, after = (_Given(model, mentions, kb) for model in (old, new))
+        metrics = {
+            "dev": choice_figures(new, kb, examples),
+            "fp32": choice_figures(old, kb, examples),
+            "dev_texts": len(examples),
+            "calibration": fitted.row(),
+            "speed": _speed(before, after, given, list(mentions)),
+        }
+        write_card(temporary, out.name, metrics)
+    return metrics
+
+
+class _Given:
+    """Links texts whose mentions are known."""
+
+    def __init__(
+        self, model: EntityModel, mentions: Mapping[str, Sequence[Mention]], kb: KnowledgeBase
+    ) -> None:
+        self._model, self._mentions, self._kb = model, mentions, kb
+
+    def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[list[Link]]:
+        """The links of every text."""
+        return self._model.link(texts, [self._mentions[text] for text in texts], self._kb)
 
 
 def _checked(source: Path) -> folder.ModelFolder:
@@ -139,7 +210,7 @@ def _quantise(given: folder.ModelFolder, out: Path, runs: Mapping[str, Sequence[
         step = max(1, len(inputs) // _RUNS)
         graph = f"{name}.onnx"
         quantise(given.path / graph, out / graph, inputs[::step], _ONE_ROW + _MARKS)
-    for name in (folder.CODEC, folder.PRIORS, folder.NAMES):
+    for name in (folder.CODEC, folder.PRIORS, folder.NAMES, *given.manifest.parts):
         if (given.path / name).exists():
             shutil.copyfile(given.path / name, out / name)
     manifest = msgspec.structs.replace(given.manifest, precision="int8")

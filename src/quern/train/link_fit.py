@@ -11,9 +11,20 @@ from quern.data import data_hash, read_links
 from quern.errors import DataError
 from quern.kb import KnowledgeBase
 from quern.records import LinkExample
-from quern.train.fit import Start, split_by_hash
+from quern.train.fit import Start, read_both
 from quern.train.journey import Journey
 from quern.train.link_training import LinkPlan, LinkTraining
+
+
+def without_facts(start: Start | None) -> Start:
+    """What a training of links starts from.
+
+    Raises:
+        DataError: there are facts.
+    """
+    if start is not None and start.facts is not None:
+        raise DataError("facts are known triples; a training of links has no use for them")
+    return start or Start()
 
 
 class LinkFit(Journey):
@@ -51,16 +62,8 @@ class LinkFit(Journey):
         if kb is not None:
             settings = msgspec.structs.replace(plan.settings, names="base")
             plan = msgspec.structs.replace(plan, settings=settings)
-        known = read_links(train) if isinstance(train, Path) else list(train)
-        if dev is None:
-            examples, held = split_by_hash(known)
-        else:
-            examples = known
-            held = read_links(dev) if isinstance(dev, Path) else list(dev)
-        start = start or Start()
-        if start.facts is not None:
-            raise DataError("facts are known triples; a training of links has no use for them")
-        begun = start.opened()
+        examples, held = read_both(train, dev, read_links)
+        begun = without_facts(start).opened()
         names = None if kb is None else kb.names
         super().__init__(
             LinkTraining(examples, held, plan, begun.encoder, names, begun.vectors),

@@ -10,7 +10,7 @@ import msgspec
 import torch
 from safetensors.numpy import save_file
 
-from quern import __version__, folder
+from quern import folder
 from quern.alignment import Problem
 from quern.errors import DataError
 from quern.evaluation.mentions import calibrate_mentions, score_mentions, tune_mentions
@@ -29,12 +29,20 @@ from quern.runtime import Graph
 from quern.tasks import load_links
 from quern.text import CodecRules, TextCodec
 from quern.train.checkpoint import Checkpoint
-from quern.train.encoders import EncoderSettings, Pretrained
+from quern.train.encoders import Pretrained
 from quern.train.export import ExportedGraph, export, parity
 from quern.train.link_items import LinkItems
 from quern.train.links import MentionGraph, MentionNet
 from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights
-from quern.train.training import example_inputs, finish, named, prepare
+from quern.train.training import (
+    begin,
+    codec_of,
+    example_inputs,
+    finish,
+    manifest,
+    named,
+    prepare,
+)
 from quern.train.word_vectors import WordVectors
 
 _TRIED = (0.2, 0.3, 0.4, 0.5, 0.6)  # after each epoch, for all thresholds alike
@@ -90,9 +98,7 @@ class LinkTraining:
             raise DataError("names=base wants a knowledge base, and a knowledge base names=base")
         self.plan, self.dev, self._base = plan, list(dev), base
         prepare(plan.schedule)
-        fit = TextCodec.fit if init is None else init.codec_for
-        words = () if vectors is None else vectors.words
-        self.codec = fit((e.text for e in train), plan.rules, words)
+        self.codec = codec_of((e.text for e in train), plan.rules, init, vectors)
         self.names = None if settings.names == "none" else Dictionary.learn(train, base)
         self._payload = None if self.names is None else self.names.payload()
         spans = settings.pairing == "spans"
@@ -100,10 +106,7 @@ class LinkTraining:
         self._usual = LinkThresholds(span=LINK_SPAN) if spans else LinkThresholds()
         self.net = MentionNet(settings, self.codec)
         self._vectors, self._init = vectors, init
-        if vectors is not None:
-            self.net.encoder.embedding.read_words(torch.from_numpy(vectors.table()))
-        if init is not None:
-            init.start(self.net.encoder, EncoderSettings.of(settings), self.codec)
+        begin(self.net.encoder, settings, self.codec, init, vectors)
         self.trainer = Trainer(self.net, self.items, plan.schedule)
         self._graph = export_mentions(self.net, self.codec)
 
@@ -164,21 +167,12 @@ class LinkTraining:
         return metrics
 
     def _manifest(self, tuned: LinkThresholds, data: str | None) -> folder.Manifest:
-        return folder.Manifest(
-            format=folder.FORMAT,
-            task=self.task,
-            settings=msgspec.to_builtins(self.plan.settings),
-            labels=[],
+        return msgspec.structs.replace(
+            manifest(self.task, self.plan, self.codec, self._init, self._vectors),
             thresholds=msgspec.to_builtins(tuned),
             reading=self.items.reading,
-            codec=self.codec.fingerprint,
             names=self._names_hash,
             data=data,
-            vectors=None if self._vectors is None else self._vectors.identity,
-            started=None if self._init is None else self._init.started,
-            precision="fp32",
-            quern=__version__,
-            about=self.plan.about,
         )
 
     def _dev_scores(self, weights: Weights) -> dict[str, float]:

@@ -9,6 +9,8 @@ import msgspec
 
 from quern.errors import DataError
 from quern.links import LINK_PRESETS
+from quern.links.settings import ENTITY_PRESETS
+from quern.train.entity_training import EntityPlan
 from quern.train.link_training import LinkPlan
 from quern.train.triple_training import Plan
 from quern.triples import PRESETS
@@ -28,6 +30,11 @@ def plan(preset: str, words: Sequence[str]) -> Plan:
 def link_plan(preset: str, words: Sequence[str]) -> LinkPlan:
     """A plan for mentions; see ``plan``."""
     return with_words(LinkPlan(settings=LINK_PRESETS[preset]), words)
+
+
+def entity_plan(preset: str, words: Sequence[str]) -> EntityPlan:
+    """A plan for the choice of entities; see ``plan``."""
+    return with_words(EntityPlan(settings=ENTITY_PRESETS[preset]), words)
 
 
 def with_words(plan: _P, words: Sequence[str]) -> _P:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,18 +12,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from quern import folder
+from quern import __version__, folder
 from quern.alignment import Problem
 from quern.card import write_card
-from quern.text import GRAM_SLOTS, SHAPES, TextCodec
+from quern.text import GRAM_SLOTS, SHAPES, CodecRules, TextCodec
 from quern.train.checkpoint import Checkpoint
 from quern.train.curves import draw
+from quern.train.encoders import EncoderSettings, Pretrained
+from quern.train.layers import Encoder
 from quern.train.loop import Epoch, Schedule, Step, Trainer, hash_seed
 from quern.train.memory import keep_freed
+from quern.train.word_vectors import WordVectors
 
 
 class Planned(Protocol):
     """The settings of a training."""
+
+    @property
+    def settings(self) -> msgspec.Struct:
+        """Those of the network."""
+
+    @property
+    def about(self) -> folder.About:
+        """What only its maker can say of the model."""
 
     @property
     def schedule(self) -> Schedule:
@@ -80,6 +91,56 @@ def prepare(schedule: Schedule) -> None:
     # What is not initialised is never read here; filling it costs a tenth of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.manual_seed(hash_seed([schedule.seed]))
+
+
+def codec_of(
+    texts: Iterable[str], rules: CodecRules, init: Pretrained | None, vectors: WordVectors | None
+) -> TextCodec:
+    """The codec of a network that learns from ``texts``, and starts from ``init`` if from any."""
+    words = () if vectors is None else vectors.words
+    return (TextCodec.fit if init is None else init.codec_for)(texts, rules, words)
+
+
+def begin(
+    encoder: Encoder,
+    settings: msgspec.Struct,
+    codec: TextCodec,
+    init: Pretrained | None,
+    vectors: WordVectors | None,
+) -> None:
+    """Give a new encoder what it starts from.
+
+    Raises:
+        TrainingError: ``init`` is not of the shape that ``settings`` ask for.
+    """
+    if vectors is not None:
+        encoder.embedding.read_words(torch.from_numpy(vectors.table()))
+    if init is not None:
+        init.start(encoder, EncoderSettings.of(settings), codec)
+
+
+def manifest(
+    task: str,
+    plan: Planned,
+    codec: TextCodec,
+    init: Pretrained | None,
+    vectors: WordVectors | None,
+) -> folder.Manifest:
+    """A manifest with what is said alike of every trained network; the rest is for the task."""
+    return folder.Manifest(
+        format=folder.FORMAT,
+        task=task,
+        settings=msgspec.to_builtins(plan.settings),
+        labels=[],
+        thresholds={},
+        codec=codec.fingerprint,
+        data=None,
+        vectors=None if vectors is None else vectors.identity,
+        started=None if init is None else init.started,
+        precision="fp32",
+        quern=__version__,
+        about=plan.about,
+    )
 
 
 def named(weights: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:

@@ -10,7 +10,7 @@ import msgspec
 import torch
 from safetensors.numpy import save_file
 
-from quern import __version__, evaluation, folder
+from quern import evaluation, folder
 from quern.alignment import Label, Problem
 from quern.errors import DataError
 from quern.priors import Priors
@@ -19,10 +19,18 @@ from quern.runtime import Graph
 from quern.tasks import load
 from quern.text import CodecRules, TextCodec
 from quern.train.checkpoint import Checkpoint
-from quern.train.encoders import EncoderSettings, Pretrained
+from quern.train.encoders import Pretrained
 from quern.train.export import ExportedGraph, export, parity
 from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights
-from quern.train.training import example_inputs, finish, named, prepare
+from quern.train.training import (
+    begin,
+    codec_of,
+    example_inputs,
+    finish,
+    manifest,
+    named,
+    prepare,
+)
 from quern.train.triple_items import TripleItems
 from quern.train.triples import EncoderGraph, ObjectGraph, TripleNet
 from quern.train.word_vectors import WordVectors
@@ -86,8 +94,8 @@ class TripleTraining:
         if isinstance(train, TripleItems):
             self.items = train
         else:
-            words = () if vectors is None else vectors.words
-            self.items = _items(train, plan, init, known or train, words, facts)
+            codec = codec_of((e.text for e in known or train), plan.rules, init, vectors)
+            self.items = _items(train, plan, codec, known or train, facts)
         self.codec, self.labels = self.items.codec, list(self.items.labels)
         spans = plan.settings.pairing == "spans"
         self._usual = Thresholds(span=SPAN) if spans else Thresholds()
@@ -96,10 +104,7 @@ class TripleTraining:
         self.known = None if payload is None else folder.fingerprint(payload)
         self.net = TripleNet(plan.settings, self.codec, len(self.labels), len(self.items.types))
         self._vectors, self._init = vectors, init
-        if vectors is not None:
-            self.net.encoder.embedding.read_words(torch.from_numpy(vectors.table()))
-        if init is not None:
-            init.start(self.net.encoder, EncoderSettings.of(plan.settings), self.codec)
+        begin(self.net.encoder, plan.settings, self.codec, init, vectors)
         self.trainer = Trainer(self.net, self.items, plan.schedule)
         self._graphs = export_graphs(self.net, self.codec)
 
@@ -177,22 +182,14 @@ class TripleTraining:
     def _manifest(
         self, tuned: Thresholds, data: str | None, taught: folder.Taught | None
     ) -> folder.Manifest:
-        return folder.Manifest(
-            format=folder.FORMAT,
-            task="triples",
-            settings=msgspec.to_builtins(self.plan.settings),
+        return msgspec.structs.replace(
+            manifest(self.task, self.plan, self.codec, self._init, self._vectors),
             labels=msgspec.to_builtins(self.labels),
             thresholds=msgspec.to_builtins(tuned),
             reading=self.items.reading,
-            codec=self.codec.fingerprint,
             priors=self.known,
             data=data,
-            vectors=None if self._vectors is None else self._vectors.identity,
-            started=None if self._init is None else self._init.started,
             taught=taught,
-            precision="fp32",
-            quern=__version__,
-            about=self.plan.about,
         )
 
     def _dev_scores(self, weights: Weights) -> dict[str, float]:
@@ -219,16 +216,13 @@ class TripleTraining:
 def _items(
     train: Sequence[TripleExample],
     plan: Plan,
-    init: Pretrained | None,
+    codec: TextCodec,
     known: Sequence[TripleExample],
-    words: Sequence[str],
     facts: Sequence[LabelledTriple],
 ) -> TripleItems:
-    """The items of ``train``, in units and labels of ``known`` and with ``words``."""
+    """The items of ``train``, with the labels of ``known``."""
     if not any(e.triples for e in train):
         raise DataError(_NOTHING)
-    fit = TextCodec.fit if init is None else init.codec_for
-    codec = fit((e.text for e in known), plan.rules, words)
     found = {Label.of(t) for e in known for t in e.triples}
     labels = sorted(found, key=lambda label: label.sort_key)
     spans = plan.settings.pairing == "spans"
