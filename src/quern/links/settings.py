@@ -90,7 +90,7 @@ class EntitySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     dilations: tuple[int, ...] = (1, 2, 5, 1, 2, 5, 1, 2, 5, 1, 1, 1)
     dropout: float = 0.25
     gate_dropout: float = 0.1
-    match_dim: int = 64
+    match_dim: int = 32
     match_dropout: float = 0.3
     context: int = 32
     described: int = 96
