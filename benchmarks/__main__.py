@@ -32,6 +32,7 @@ BENCHMARKS = {
     "name_lookup": Entry("names found in texts by hashes, beside an automaton", False),
     "links_accuracy": Entry("F1 of mentions: names matched, filtered, and models", False),
     "entities_accuracy": Entry("which entity is meant, mentions given, beside tf-idf", False),
+    "links_speed": Entry("texts linked in a second, end to end, and memory", False),
     "triples_accuracy": Entry("F1 on public sets, trained here or given (hours)", False),
     "triples_ablation": Entry("what each part of training brings on duie (hours)", False),
     "memory": Entry("memory of every verb over 1 GB of raw text (hours)", False),
