@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -114,6 +115,7 @@ class PairFeatures:
         """Take the weights of words."""
         self.frequencies = frequencies
         self._kept: OrderedDict[Entity, _Known] = OrderedDict()
+        self._lock = Lock()  # several threads may read texts with one model
 
     def of_texts(
         self,
@@ -156,14 +158,17 @@ class PairFeatures:
 
     def _known(self, entities: Iterable[Entity]) -> Mapping[Entity, _Known]:
         asked = dict.fromkeys(entities)
-        new = [entity for entity in asked if entity not in self._kept]
+        with self._lock:
+            found = {entity: self._kept[entity] for entity in asked if entity in self._kept}
+        new = [entity for entity in asked if entity not in found]
         for at in range(0, len(new), _LOT):
-            self._kept.update(self._cut(new[at : at + _LOT]))
-        found = {entity: self._kept[entity] for entity in asked}
-        for entity in asked:
-            self._kept.move_to_end(entity)
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+            found |= self._cut(new[at : at + _LOT])
+        with self._lock:
+            self._kept |= found
+            for entity in found:
+                self._kept.move_to_end(entity)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
         return found
 
     def _cut(self, entities: Sequence[Entity]) -> dict[Entity, _Known]:
