@@ -19,7 +19,7 @@ SOURCES := $(shell find src -type f -not -name '*.pyc')
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make demo         install quern without torch, read examples/, write out/demo.jsonl'
+	@echo 'make demo         install quern without torch, read and link examples/, write out/demo*.jsonl'
 	@echo 'make test         all tests, with torch           (ARGS="-k house" goes to pytest)'
 	@echo 'make test-base    the tests that a base install can run, without torch'
 	@echo 'make test-oldest  all tests, every dependency at its lower bound'
@@ -69,6 +69,11 @@ demo: $(DEMO)/$(READY)
 	@mkdir -p out
 	$(DEMO)/bin/quern extract examples/zh.txt examples/en.txt --format jsonl > out/demo.jsonl
 	@echo "The same as JSONL, one text a line: out/demo.jsonl"
+	@rm -f out/demo.kb out/demo.kb-*
+	$(DEMO)/bin/quern kb import out/demo.kb examples/kb.jsonl
+	$(DEMO)/bin/quern link --model zh-links --entities zh-entities --kb out/demo.kb --format table examples/zh.txt examples/zh-links.txt
+	$(DEMO)/bin/quern link --model zh-links --entities zh-entities --kb out/demo.kb --format jsonl examples/zh.txt examples/zh-links.txt > out/demo-links.jsonl
+	@echo "Who and what is meant, as JSONL: out/demo-links.jsonl"
 
 # One thread per worker: more threads in each only get in each other's way.
 test: $(VENV)/$(READY)

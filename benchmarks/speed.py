@@ -63,7 +63,7 @@ def subjects(options: Options) -> list[Subject]:
     Raises:
         DataError: none is given and none ships.
     """
-    names = options.models or tuple(shipped.names())
+    names = options.models or tuple(shipped.names("triples"))
     if not names:
         raise DataError("no model to measure: pass --model FOLDER (none ships yet)")
     found = []

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 import quern
+from quern.data import read_links
 from quern.errors import FolderError
+from quern.evaluation.given import judge_entities
+from quern.evaluation.link_figures import summarise_choices
 from quern.folder import ModelFolder
+from quern.kb import KnowledgeBase
+from quern.links import Linker
 from quern.shipped import HOME, TripleReader, find, language, names
+from quern.tasks import load_entities, load_links
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ZH = EXAMPLES.joinpath("zh.txt").read_text(encoding="utf-8").splitlines()
@@ -33,7 +40,27 @@ def test_the_script_chooses_the_language(text: str, wanted: str) -> None:
 
 
 def test_both_languages_ship() -> None:
-    assert {"zh-triples", "en-triples", "zh-triples-fast"} <= set(names())
+    assert {"zh-triples", "en-triples", "zh-triples-fast"} == set(names("triples"))
+
+
+def test_a_small_linker_ships() -> None:
+    assert (names("links"), names("entities")) == (["zh-links"], ["zh-entities"])
+
+
+def test_the_linker_tells_namesakes_apart(tmp_path: Path) -> None:
+    """On the texts of the demo that no training saw, far above what fits best by name."""
+    examples = read_links(EXAMPLES / "links-dev.jsonl")
+    with KnowledgeBase.open(tmp_path / "demo.kb", create=True) as base:
+        base.import_files([EXAMPLES / "kb.jsonl"])
+        finder = load_links(find("zh-links"), kb=base.names)
+        chooser = load_entities(find("zh-entities"))
+        chosen = summarise_choices(list(judge_entities(chooser, base, examples)))
+        links = Linker(finder, chooser, base)([example.text for example in examples])
+    assert chosen.linked.accuracy is not None and chosen.linked.first is not None
+    assert chosen.linked.accuracy > 0.8 > chosen.linked.first + 0.1
+    wanted = {(n, *m.place, m.kb_id) for n, e in enumerate(examples) for m in e.mentions}
+    found = {(n, each.start, each.end, each.id) for n, of in enumerate(links) for each in of}
+    assert len(wanted & found) > 0.75 * len(wanted)
 
 
 @pytest.mark.parametrize("name", names())
@@ -46,12 +73,13 @@ def test_a_shipped_model_is_small_whole_and_has_its_card(name: str) -> None:
         assert part in card
     for unknown in ("not stated", "Not measured"):
         assert unknown not in card
-    assert folder.metrics()["dev"]["f1"] > 0.3
+    assert next(iter(folder.metrics()["dev"].values())) > 0.3
     for graph in folder.path.glob("*.onnx"):
-        assert b".py" not in graph.read_bytes(), "a graph names files of the machine it came from"
+        files = re.findall(rb"[a-z_/]{3,}\.py", graph.read_bytes())  # not by chance, in weights
+        assert not files, "a graph names files of the machine it came from"
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", names("triples"))
 def test_alone_in_a_batch_shuffled_and_padded_are_the_same(name: str) -> None:
     model = quern.load(name)
     texts = [*ZH, *EN, *ODD]

@@ -26,9 +26,14 @@ Preset = Literal["full", "fast"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
-def names() -> list[str]:
-    """Names of the shipped models."""
-    return sorted(folder.parent.name for folder in HOME.glob(f"*/{MANIFEST}"))
+def names(task: str | None = None) -> list[str]:
+    """Names of the shipped models, of all or of those that do one task."""
+    folders = [manifest.parent for manifest in HOME.glob(f"*/{MANIFEST}")]
+    return sorted(
+        folder.name
+        for folder in folders
+        if task is None or ModelFolder(folder).manifest.task == task
+    )
 
 
 def find(model: str | Path) -> Path:
