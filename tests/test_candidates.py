@@ -118,7 +118,7 @@ def test_a_text_sees_what_the_others_say(examples: list[LinkExample]) -> None:
         for key in map(key_of, _NAMES):
             assert counts.of(key, home, own) == others.of(key, home, {})
         for id_ in ("Q1", "Q2", "Q1|Q2", "NIL"):
-            assert counts.known(id_, own) == others.known(id_, {})
+            assert counts.known(id_, home, own) == others.known(id_, home, {})
 
 
 @settings(max_examples=30)
@@ -134,6 +134,11 @@ def test_a_text_that_is_read_again_does_not_see_what_it_alone_says(
         for (key, id_), count in own_labels(example).items():
             told = counts.of(key, home_of(example.text), {}).get(id_, 0)
             assert told == (others[key, id_] + count if others[key, id_] else 0)
+            every = counts.known(id_, 0, {})
+            alone = sum(
+                n for (k, i), n in own_labels(example).items() if i == id_ and not others[k, i]
+            )
+            assert counts.known(id_, home_of(example.text), {}) == every - alone
 
 
 @settings(max_examples=30)

@@ -145,7 +145,7 @@ def test_the_order_of_candidates_does_not_matter(learned: Path, kb: KnowledgeBas
     model = load_entities(learned)
     texts, mentions = given(DEV)
     places = [[(m.start, m.end) for m in of_text] for of_text in mentions]
-    options = model.background.options(kb, texts, places)
+    options = model.background.options(model.candidates(kb), texts, places)
     turned = [[Options(o.proposals[::-1], o.scalars[::-1]) for o in each] for each in options]
     some = list(model.weigh(texts, places, kb, options))
     assert some == list(model.weigh(texts, places, kb, turned))

@@ -72,7 +72,7 @@ class Background:
 
     def options(
         self,
-        kb: Base,
+        candidates: Candidates,
         texts: Sequence[str],
         places: Sequence[Sequence[Place]],
         own: Sequence[LinkExample | None] | None = None,
@@ -80,7 +80,7 @@ class Background:
         """For each text, what each of its mentions may mean.
 
         Args:
-            kb: the knowledge base.
+            candidates: of the knowledge base, see ``candidates``.
             texts: any strings.
             places: of the mentions of each.
             own: the labels of each, where it is among those that were learned from.
@@ -88,7 +88,7 @@ class Background:
         Raises:
             StoreError: the base cannot be read.
         """
-        proposed = self.candidates(kb).of_texts(texts, places, own)
+        proposed = candidates.of_texts(texts, places, own)
         scalars = self.features.of_texts(texts, places, proposed)
         return [
             [Options(*of_place) for of_place in zip(*of_text, strict=True)]

@@ -131,7 +131,9 @@ class Candidates:
         self._kb, self._counts = kb, counts
         self._settings = settings or CandidateSettings()
         self._exchanges = exchanges or Exchanges({})
-        self.narrowed = 0  # mentions of which the article's prior left out candidates
+        self.narrowed = (
+            0  # names, of mentions or of parts, of which the article's prior left out candidates
+        )
 
     def of_texts(
         self,
@@ -282,7 +284,7 @@ class Candidates:
             there = [part for part in parts if part is not None]
             if len(there) == len(parts) and len(proposals) < self._settings.candidates:
                 key, fit, labelled, total, _ = found[id_]
-                known = self._counts.known(id_, one.own)
+                known = self._counts.known(id_, one.home, one.own)
                 proposals.append(Proposal(_joined(there), key, fit, labelled, total, known))
         return proposals
 

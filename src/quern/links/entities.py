@@ -137,7 +137,8 @@ class EntityModel:
         for at in range(0, len(texts), self.chunk):
             some, where = texts[at : at + self.chunk], places[at : at + self.chunk]
             if options is None:
-                offers: Sequence[Sequence[Options]] = self.background.options(kb, some, where)
+                proposer = self.candidates(kb)
+                offers: Sequence[Sequence[Options]] = self.background.options(proposer, some, where)
             else:
                 offers = options[at : at + self.chunk]
             encodings = [self.codec.encode(text) for text in some]

@@ -35,15 +35,18 @@ class EntityCounts:
         """Take the counts, by key and by id (``NIL`` for none)."""
         self.counts = {key: dict(of_key) for key, of_key in counts.items()}
         self._of_entity: Counter[str] = Counter()
+        self._alone: Counter[tuple[str, int]] = Counter()  # what one text alone says, by its home
         for of_key in self.counts.values():
-            for id_, (count, _) in of_key.items():
+            for id_, (count, home) in of_key.items():
                 self._of_entity[id_] += count
+                if home != _SEVERAL:
+                    self._alone[id_, home] += count
 
     @classmethod
     def learn(cls, examples: Iterable[LinkExample]) -> EntityCounts:
         """Count the labels of texts; a text counts once, however many lines it stands on."""
         found: dict[str, dict[str, Counted]] = defaultdict(dict)
-        for example in {example.text: example for example in examples}.values():
+        for example in {each.text: each for each in reversed(list(examples))}.values():
             home = home_of(example.text)
             for (key, id_), count in own_labels(example).items():
                 before = found[key].get(id_)
@@ -72,10 +75,10 @@ class EntityCounts:
                 found[id_] = left
         return found
 
-    def known(self, id_: str, own: Mapping[tuple[str, str], int]) -> int:
-        """How often an entity was meant, by any name, outside the text that ``own`` is of."""
+    def known(self, id_: str, home: int, own: Mapping[tuple[str, str], int]) -> int:
+        """How often an entity was meant elsewhere, by any name; see ``of``."""
         ours = sum(count for (_, of), count in own.items() if of == id_)
-        return max(0, self._of_entity[id_] - ours)
+        return max(0, self._of_entity[id_] - max(ours, self._alone[id_, home]))
 
     # -- on disk --------------------------------------------------------------------------
 

@@ -96,6 +96,7 @@ class EntityTraining:
         self.dev = [standing(example) for example in dev]
         prepare(plan.schedule)
         self.background = Background.learn(plan.candidates, train, kb)
+        self._proposer = self.background.candidates(kb)
         options = self._options([standing(example) for example in train], own=True)
         self._dev_options = self._options(self.dev, own=False)
         self.codec = codec_of(_texts(train, options), plan.rules, init, vectors)
@@ -121,7 +122,7 @@ class EntityTraining:
         """What the mentions of some texts may mean."""
         texts = [example.text for example in examples]
         places = [[mention.place for mention in example.mentions] for example in examples]
-        return self.background.options(self.kb, texts, places, examples if own else None)
+        return self.background.options(self._proposer, texts, places, examples if own else None)
 
     @property
     def problems(self) -> list[Problem]:
@@ -141,7 +142,10 @@ class EntityTraining:
         right = sum(question.right is not None for question in questions)
         read = self.items.descriptions.read
         longer = sum(not each.whole for each in read)
+        narrowed = self._proposer.narrowed
+        said = [f"prior_share leaves out candidates of {narrowed:,} names of mentions"]
         return [
+            *(said if narrowed else []),
             f"{len(questions):,} mentions with candidates, of which {right:,} have the right one "
             "among them",
             f"{len(read):,} entities are read, {longer:,} of them no further than "
