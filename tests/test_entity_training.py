@@ -33,7 +33,7 @@ from quern.records import Entity, LabelledMention, LinkExample, Mention
 from quern.tasks import load, load_entities, load_links
 from quern.text import CodecRules
 from quern.train.entity_fit import EntityFit
-from quern.train.entity_training import EntityPlan
+from quern.train.entity_training import EntityPlan, EntityTraining
 from quern.train.fit import Start
 from quern.train.loop import Schedule
 
@@ -300,3 +300,12 @@ def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1 candidate"):
         EntityFitting(wrong=0)
     assert CandidateSettings().candidates == 16
+
+
+def test_training_says_where_the_articles_prior_leaves_out_candidates(kb: KnowledgeBase) -> None:
+    told = "prior_share leaves out candidates of"
+    prior = CandidateSettings(prior_share=0.5, prior_count=1)
+    for settings, said in ((CandidateSettings(), False), (prior, True)):
+        narrow = msgspec.structs.replace(plan(), candidates=settings)
+        notes = EntityTraining(TRAIN, DEV, narrow, kb).notes
+        assert any(note.startswith(told) for note in notes) == said
