@@ -1,0 +1,36 @@
+"""JSONL in and out: lines read with their numbers, bad ones named."""
+
+from quern.data.documents import Document, TextForm, documents, form_of, texts_of
+from quern.data.lines import (
+    BadLine,
+    bad_lines,
+    data_hash,
+    not_utf8,
+    numbered_lines,
+    open_bytes,
+    to_the_end,
+    writing,
+)
+from quern.data.links import read_links, scan_links
+from quern.data.triples import read_facts, read_triples, scan_triples
+
+__all__ = [
+    "BadLine",
+    "Document",
+    "TextForm",
+    "bad_lines",
+    "data_hash",
+    "documents",
+    "form_of",
+    "not_utf8",
+    "numbered_lines",
+    "open_bytes",
+    "read_facts",
+    "read_links",
+    "read_triples",
+    "scan_links",
+    "scan_triples",
+    "texts_of",
+    "to_the_end",
+    "writing",
+]
