@@ -235,3 +235,35 @@ class Link(msgspec.Struct, frozen=True):
     id: str | None
     link_score: float
     choices: tuple[Choice, ...] = ()
+
+
+class SentenceExample(msgspec.Struct, frozen=True):
+    """One line of sentence data.
+
+    Attributes:
+        text: a sentence.
+        group: what it shares with all sentences that mean the same.
+        id: the caller's name for the text.
+        line: its line in its file, 0 where it came from elsewhere.
+    """
+
+    text: str
+    group: str
+    id: str | None = None
+    line: int = 0
+
+
+class SentencePair(msgspec.Struct, frozen=True):
+    """Two sentences, and how alike they are, as a person saw it.
+
+    Attributes:
+        text: the one.
+        other: the other.
+        score: how alike: 0 or 1, or any number that grows with it.
+        line: its line in its file, 0 where it came from elsewhere.
+    """
+
+    text: str
+    other: str
+    score: float
+    line: int = 0

@@ -17,6 +17,7 @@ from quern.triples import ReadsTriples
 if TYPE_CHECKING:
     from quern.kb import KnowledgeBase
     from quern.links import EntityModel, MentionModel
+    from quern.sentences import SentenceModel
 
 HOME = Path(__file__).parent / "models"
 _MOSTLY_HAN = 0.2  # a Chinese text may be full of Latin names and digits
@@ -65,7 +66,7 @@ def _triples_of(language: Language, preset: Preset) -> str:
 
 def load(
     model: str | Path, *, kb: KnowledgeBase | None = None, threads: int = 1
-) -> ReadsTriples | MentionModel | EntityModel:
+) -> ReadsTriples | MentionModel | EntityModel | SentenceModel:
     """Open a model folder, or a shipped model by its name.
 
     Args:

@@ -17,6 +17,7 @@ from quern.triples import ReadsTriples, Thresholds, TripleModel, TripleUnion
 
 if TYPE_CHECKING:
     from quern.links import EntityModel, FindsNames, MentionModel
+    from quern.sentences import SentenceModel
 
 
 def _open_triples(folder: ModelFolder, threads: int) -> ReadsTriples:
@@ -90,6 +91,16 @@ def _open_entities(folder: ModelFolder, threads: int) -> EntityModel:
     return EntityModel(folder.codec, encode, match, settings, background, decision, identity)
 
 
+def _open_sentences(folder: ModelFolder, threads: int) -> SentenceModel:
+    from quern.sentences import SentenceModel, SentenceSettings
+
+    settings = msgspec.convert(folder.manifest.settings, SentenceSettings)
+    encode = folder.graph("encode", threads)
+    # Vectors depend on this graph and the codec.
+    identity = fingerprint(f"{folder.manifest.codec}{folder.graph_hash('encode')}".encode())
+    return SentenceModel(folder.codec, encode, settings, identity)
+
+
 def _fields(settings: Mapping[str, Any], of: type[msgspec.Struct]) -> dict[str, Any]:
     """Of the settings in a manifest, those that one struct has."""
     return {key: value for key, value in settings.items() if key in of.__struct_fields__}
@@ -100,6 +111,7 @@ TASKS: dict[str, str] = {
     "triples": "it reads facts: quern extract",
     "links": "it finds mentions: quern link --model",
     "entities": "it chooses entities: quern link --entities",
+    "sentences": "it makes vectors of sentences: quern vectors-of",
 }
 
 ENCODER = "encoder"  # the task of a folder that no graph comes with
@@ -152,15 +164,32 @@ def load_entities(path: str | Path, *, threads: int = 1) -> EntityModel:
         return _open_entities(folder, threads)
 
 
+def load_sentences(path: str | Path, *, threads: int = 1) -> SentenceModel:
+    """Open a folder that makes vectors of sentences.
+
+    Args:
+        path: the folder.
+        threads: see ``load``.
+
+    Raises:
+        FolderError: see ``load``.
+    """
+    with _opened(path) as folder:
+        _of_task(folder, "sentences")
+        return _open_sentences(folder, threads)
+
+
 def load_any(
     path: str | Path, *, kb: FindsNames | None = None, threads: int = 1
-) -> ReadsTriples | MentionModel | EntityModel:
+) -> ReadsTriples | MentionModel | EntityModel | SentenceModel:
     """Open the folder of a model of any task; see ``load`` and ``load_links``."""
     task = ModelFolder(Path(path)).manifest.task
     if task == "links":
         return load_links(path, kb=kb, threads=threads)
     if task == "entities":
         return load_entities(path, threads=threads)
+    if task == "sentences":
+        return load_sentences(path, threads=threads)
     return load(path, threads=threads)
 
 

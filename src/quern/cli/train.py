@@ -10,6 +10,7 @@ from quern.cli import options
 from quern.cli.console import note
 from quern.cli.train_entities import entities
 from quern.cli.train_links import links
+from quern.cli.train_sentences import sentences
 from quern.cli.watch import run
 from quern.errors import MissingExtra, TrainingError
 from quern.folder import MANIFEST
@@ -22,6 +23,7 @@ def command() -> None:
 
 command.add_command(links)
 command.add_command(entities)
+command.add_command(sentences)
 
 
 @command.command("triples")

@@ -43,6 +43,8 @@ def _told(figures: dict[str, Any]) -> str:
     """The figures that decided, in words."""
     if "accuracy" in figures:
         return f"accuracy {figures['accuracy']:.4f} of at most {figures['ceiling']:.4f}"
+    if "top1" in figures:
+        return ", ".join(f"{name} {figures[name]:.4f}" for name in ("top1", "top5", "top10", "mrr"))
     f1, precision, recall = (figures[name] for name in ("f1", "precision", "recall"))
     return f"F1 {f1:.4f}, precision {precision:.4f}, recall {recall:.4f}"
 

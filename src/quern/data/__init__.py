@@ -12,6 +12,7 @@ from quern.data.lines import (
     writing,
 )
 from quern.data.links import read_links, scan_links
+from quern.data.sentences import read_pairs, read_sentences, scan_sentences
 from quern.data.triples import read_facts, read_triples, scan_triples
 
 __all__ = [
@@ -27,8 +28,11 @@ __all__ = [
     "open_bytes",
     "read_facts",
     "read_links",
+    "read_pairs",
+    "read_sentences",
     "read_triples",
     "scan_links",
+    "scan_sentences",
     "scan_triples",
     "texts_of",
     "to_the_end",

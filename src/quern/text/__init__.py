@@ -3,6 +3,7 @@
 from quern.text.codec import CodecRules, Encoding, TextCodec, Window
 from quern.text.features import GRAM_SLOTS, SHAPES
 from quern.text.normalise import normalise
+from quern.text.phrases import PHRASES, phrases
 from quern.text.sentences import sentence_ends
 from quern.text.tally import Tally, frequent
 from quern.text.units import han_share, is_han, split
@@ -12,6 +13,7 @@ from quern.text.words import Words
 __all__ = [
     "GRAM_SLOTS",
     "PAD",
+    "PHRASES",
     "RESERVED",
     "SHAPES",
     "UNKNOWN",
@@ -26,6 +28,7 @@ __all__ = [
     "han_share",
     "is_han",
     "normalise",
+    "phrases",
     "sentence_ends",
     "split",
 ]

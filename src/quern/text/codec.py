@@ -23,8 +23,8 @@ from quern.text.vocabulary import Vocabulary
 from quern.text.words import Words
 
 _MEMO_LIMIT = 200_000  # distinct surfaces remembered before starting afresh (about 60 MB)
-_UNIT, _SHAPE, _GRAMS = 0, 1, 2  # columns of a unit's numbers
-_WORD = _GRAMS + GRAM_SLOTS  # there if the codec knows words
+UNIT, SHAPE, GRAMS = 0, 1, 2  # columns of a unit's numbers
+_WORD = GRAMS + GRAM_SLOTS  # there if the codec knows words
 RULES = 1  # raise whenever the same text would give other numbers
 
 
@@ -141,7 +141,7 @@ class TextCodec:
         borders = np.array(spans, dtype=np.int64).reshape(-1, 2)
         starts, ends = borders[:, 0], borders[:, 1]
         features = memo.table[np.array(rows, dtype=np.int64)]
-        features[:, _SHAPE] += starts > np.append(-1, ends)[:-1]  # white space stands before it
+        features[:, SHAPE] += starts > np.append(-1, ends)[:-1]  # white space stands before it
         if self.words:
             features[:, _WORD] = self.words.cover(features[:, _WORD].tolist())
         return Encoding(text, starts, ends, features)
@@ -190,9 +190,9 @@ class TextCodec:
         for i, (encoding, (first, stop)) in enumerate(parts):
             features[i, : stop - first] = encoding.features[first:stop]
         arrays = {
-            "units": features[..., _UNIT],
-            "shapes": features[..., _SHAPE],
-            "grams": features[..., _GRAMS:_WORD],
+            "units": features[..., UNIT],
+            "shapes": features[..., SHAPE],
+            "grams": features[..., GRAMS:_WORD],
         }
         if self.words:
             arrays["words"] = features[..., _WORD]

@@ -31,11 +31,11 @@ class PrefixHashes:
 
     def __call__(self, firsts: Places, lasts: Places) -> Hashes:
         """Hashes of ``codes[first:last]`` for many ``first`` and ``last`` of any one shape."""
-        return _mixed((self._sums[lasts] - self._sums[firsts]) * self._inverses[firsts])
+        return mixed((self._sums[lasts] - self._sums[firsts]) * self._inverses[firsts])
 
 
-def _mixed(values: Hashes) -> Hashes:
-    """Spread over all bits (the finaliser of splitmix64; Steele, Lea and Flood, 2014)."""
+def mixed(values: Hashes) -> Hashes:
+    """Every bit of a result depends on all of its value (splitmix64's end; Steele et al., 2014)."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
@@ -44,7 +44,7 @@ def _mixed(values: Hashes) -> Hashes:
 @cache
 def _numbers() -> Hashes:
     """A random number for every code point."""
-    return _mixed(np.arange(1, _CHARACTERS + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    return mixed(np.arange(1, _CHARACTERS + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
 
 
 @lru_cache(maxsize=4)  # of few sizes, so that a huge text leaves nothing huge behind for long

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quern.text import UNKNOWN
+from quern.text.hashing import mixed
 
 _POOL = 50  # batches that are sorted by length together
 _ROUNDS = 6
@@ -94,14 +95,7 @@ def permuted(places: Places, size: int, seed: Sequence[int]) -> Places:
     while len(outside):
         left, right = found[outside] >> half, found[outside] & low
         for key in keys:
-            left, right = right, left ^ (_mixed(right ^ key) & low)
+            left, right = right, left ^ (mixed(right ^ key) & low)
         found[outside] = (left << half) | right
         outside = outside[found[outside] >= size]
     return found.astype(np.int64)
-
-
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Every bit of the result depends on every bit of a value (the finaliser of splitmix64)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from quern.errors import TrainingError
-from quern.train.batches import Order
 from quern.train.checkpoint import Checkpoint, State
 from quern.train.memory import give_back
+from quern.train.row_table import RowTable
 
 _TIDY = 1000  # steps after which freed memory is handed back; so it is after every epoch
 
@@ -59,10 +59,20 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.precision == "bf16"
 
 
+class Batches(Protocol):
+    """The batches of one epoch, as lists of items."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """The same each time."""
+
+
 class Task(Protocol):
     """What the loop needs to know of a task."""
 
-    def order(self, size: int, seed: int, epoch: int) -> Order:
+    def order(self, size: int, seed: int, epoch: int) -> Batches:
         """The batches of an epoch: indices of items, ``size`` in each."""
 
     def collate(self, items: Sequence[int], seed: Sequence[int]) -> dict[str, Tensor]:
@@ -106,9 +116,16 @@ Evaluate = Callable[[Weights], Mapping[str, float]]
 class Trainer:
     """State of one training: network, optimiser, average, and where it stands."""
 
-    def __init__(self, net: nn.Module, task: Task, schedule: Schedule) -> None:
-        """Nothing is trained until ``run``."""
+    def __init__(
+        self,
+        net: nn.Module,
+        task: Task,
+        schedule: Schedule,
+        tables: Mapping[str, RowTable] | None = None,
+    ) -> None:
+        """Nothing is trained until ``run``; ``tables`` are what the task learns beside ``net``."""
         self.net, self.task, self.schedule = net, task, schedule
+        self.tables = dict(tables or {})
         self.average: Weights = {n: p.detach().clone() for n, p in net.named_parameters()}
         self.best: Weights = {}
         self.state = State()
@@ -204,9 +221,12 @@ class Trainer:
         torch.stack(list(terms.values())).sum().backward()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.schedule.clip, foreach=True)
         losses = {name: float(term.detach()) for name, term in terms.items()}
-        if not math.isfinite(float(norm)) or not all(map(math.isfinite, losses.values())):
+        found = [float(norm), *losses.values(), *(t.largest() for t in self.tables.values())]
+        if not all(map(math.isfinite, found)):
             raise TrainingError(self._not_finite(losses, batch, checkpoint))
         self.optimiser.step()
+        for table in self.tables.values():
+            table.learn(self.optimiser.param_groups[0]["lr"])
         self._follow()
         return losses
 
@@ -228,6 +248,11 @@ class Trainer:
             f"gradient of '{name}'"
             for name, p in self.net.named_parameters()
             if p.grad is not None and not bool(torch.isfinite(p.grad).all())
+        ]
+        bad += [
+            f"gradient of '{name}'"
+            for name, table in self.tables.items()
+            if not math.isfinite(table.largest())
         ]
         kept = f"; last good checkpoint: {checkpoint.path}" if checkpoint is not None else ""
         lines = ", ".join(map(str, sorted(self.task.lines(batch))))
@@ -257,6 +282,8 @@ class Trainer:
         for name, parameter in self.net.named_parameters():
             for key, value in self.optimiser.state.get(parameter, {}).items():
                 tensors[f"adam.{key}.{name}"] = value
+        for name, table in self.tables.items():
+            tensors |= {f"table.{name}.{key}": value for key, value in table.tensors().items()}
         return tensors
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -269,6 +296,8 @@ class Trainer:
             for prefix in ("net", "average", "best", "adam")
         }
         self._set(part["net"])
+        for name, table in self.tables.items():
+            table.restore({key: tensors[f"table.{name}.{key}"] for key in table.tensors()})
         # A file keeps no order; the average is followed in the order of the parameters.
         names = [name for name, _ in self.net.named_parameters()]
         self.average = {name: part["average"][name] for name in names}

@@ -10,8 +10,10 @@ import msgspec
 from quern.errors import DataError
 from quern.links import LINK_PRESETS
 from quern.links.settings import ENTITY_PRESETS
+from quern.sentences import SENTENCE_PRESETS
 from quern.train.entity_training import EntityPlan
 from quern.train.link_training import LinkPlan
+from quern.train.sentence_training import SentencePlan
 from quern.train.triple_training import Plan
 from quern.triples import PRESETS
 
@@ -35,6 +37,11 @@ def link_plan(preset: str, words: Sequence[str]) -> LinkPlan:
 def entity_plan(preset: str, words: Sequence[str]) -> EntityPlan:
     """A plan for the choice of entities; see ``plan``."""
     return with_words(EntityPlan(settings=ENTITY_PRESETS[preset]), words)
+
+
+def sentence_plan(preset: str, words: Sequence[str]) -> SentencePlan:
+    """A plan for sentences; see ``plan``."""
+    return with_words(SentencePlan(settings=SENTENCE_PRESETS[preset]), words)
 
 
 def with_words(plan: _P, words: Sequence[str]) -> _P:

@@ -1,0 +1,106 @@
+"""Settings of sentence models: the network, and how groups are read in training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Reading = Literal["conv", "gru", "bag", "both"]
+Pooling = Literal["mean", "max", "last", "attention"]
+Loss = Literal[
+    "softmax", "am-softmax", "a-softmax", "min-softmax", "l-softmax", "arcface", "triplet",
+    "contrastive",
+]  # fmt: skip
+
+
+class SentenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The network that makes a vector of a sentence; the encoder's part is ``TripleSettings``'.
+
+    Attributes:
+        reading: what reads the sentence: the shared "conv" encoder; a "gru" both ways, as in
+            the article; a "bag" of units, pairs and triples of units, each with a weight of its
+            own, in which order counts no further; or "both", the bag beside the convolutions.
+        dim: width of the hidden vectors.
+        gram_dim: width of the n-gram vectors before they are projected to ``dim``.
+        dilations: of the convolutions, one gated convolution of width 3 for each.
+        dropout: share of the embedded units' components dropped in training.
+        gate_dropout: share of the gates dropped in training.
+        pooling: how the units' vectors become one: their "mean", the largest of each component
+            ("max"), the "last" of either way, or their mean by "attention".
+        phrases: buckets that pairs and triples of units are hashed into, for the bag.
+        phrase_dim: width of the bag's vectors.
+        vector_dim: width of the vector of a sentence.
+    """
+
+    reading: Reading = "both"
+    dim: int = 128
+    gram_dim: int = 32
+    dilations: tuple[int, ...] = (1, 2, 5, 1, 2, 5)
+    dropout: float = 0.1
+    gate_dropout: float = 0.1
+    pooling: Pooling = "mean"
+    phrases: int = 32_768
+    phrase_dim: int = 128
+    vector_dim: int = 128
+
+    def __post_init__(self) -> None:
+        if min(self.vector_dim, self.phrase_dim) < 1 or self.phrases < 2:
+            raise ValueError("vector_dim and phrase_dim must be at least 1, phrases at least 2")
+
+
+SENTENCE_PRESETS: dict[str, SentenceSettings] = {
+    "full": SentenceSettings(),
+    "fast": SentenceSettings(reading="bag"),
+    "gru": SentenceSettings(reading="gru", pooling="last"),
+}
+
+
+class SentenceFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How groups are read in training.
+
+    Attributes:
+        loss: what is made small; docs/sentences.md has the formulas.
+        scale: what cosines are multiplied by before a softmax.
+        margin: that a sentence's own group must be ahead, in the unit of its loss: cosine for
+            "am-softmax", "triplet" and "contrastive", radians for "arcface"; the factor of the
+            angle for "a-softmax", "l-softmax" and "min-softmax". None for what the source of the
+            loss proposes.
+        center: weight of the center loss, which draws a group's sentences to its center; 0
+            leaves it out.
+        classes: groups besides those of a batch that a softmax runs over at each step, drawn
+            anew each time; 0 for all groups.
+        hard: share of a batch that is made of groups alike to others in it, found anew in each
+            epoch; for "triplet" and "contrastive".
+        balance: 0 reads every sentence once in an epoch; 1 reads every group as often as any
+            other, however many sentences it has; between, between.
+        unknown: share of words and numbers that are read as if they had no id of their own.
+    """
+
+    loss: Loss = "am-softmax"
+    scale: float = 30.0
+    margin: float | None = None
+    center: float = 0.0
+    classes: int = 0
+    hard: float = 0.0
+    balance: float = 0.0
+    unknown: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.balance <= 1 and 0 <= self.hard < 1):
+            raise ValueError("balance must be between 0 and 1, hard at least 0 and below 1")
+        if self.scale <= 0 or self.classes < 0 or self.center < 0:
+            raise ValueError("scale must be above 0; classes and center must not be below 0")
+        if self.hard and self.loss not in PAIRED:
+            raise ValueError("hard is for loss=triplet and loss=contrastive")
+        if self.loss in _FACTORS and self.margin not in (None, 1, 2, 3, 4):
+            raise ValueError(f"the margin of {self.loss} is a whole number from 1 to 4")
+
+    @property
+    def paired(self) -> bool:
+        """Whether sentences of a batch are held against each other rather than against groups."""
+        return self.loss in PAIRED
+
+
+PAIRED: tuple[Loss, ...] = ("triplet", "contrastive")
+_FACTORS: tuple[Loss, ...] = ("a-softmax", "l-softmax", "min-softmax")  # margins of the angle

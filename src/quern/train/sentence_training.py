@@ -1,0 +1,204 @@
+"""One training of a sentence model: prepare, run, write the folder, measure it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from quern import folder
+from quern.alignment import Problem
+from quern.errors import DataError
+from quern.evaluation.retrieval import evaluate_retrieval
+from quern.records import SentenceExample
+from quern.runtime import Graph, batches, padded
+from quern.sentences import SentenceFitting, SentenceModel, SentenceSettings, arrays_of
+from quern.tasks import load_sentences
+from quern.text import CodecRules, TextCodec
+from quern.train.checkpoint import Checkpoint
+from quern.train.cosine import unit
+from quern.train.encoders import Pretrained
+from quern.train.export import ExportedGraph, export, parity
+from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights, hash_seed
+from quern.train.sentence_items import SentenceItems
+from quern.train.sentences import SentenceGraph, SentenceNet, example_phrases
+from quern.train.training import (
+    begin,
+    codec_of,
+    example_inputs,
+    finish,
+    manifest,
+    named,
+    prepare,
+)
+from quern.train.word_vectors import WordVectors
+
+_EMBEDDED = 256  # sentences that are given vectors at once
+
+SCHEDULE = Schedule(epochs=12, fine_epochs=3, patience=3, batch_size=128, average=0.999)
+
+
+class SentencePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that decides what a training yields, besides the data."""
+
+    settings: SentenceSettings = SentenceSettings()
+    fitting: SentenceFitting = SentenceFitting()
+    schedule: Schedule = SCHEDULE
+    rules: CodecRules = CodecRules()
+    about: folder.About = folder.About()
+
+
+class SentenceTraining:
+    """A training that can be run, gone on with, and written."""
+
+    task = "sentences"
+
+    def __init__(
+        self,
+        train: Sequence[SentenceExample],
+        dev: Sequence[SentenceExample],
+        plan: SentencePlan,
+        init: Pretrained | None = None,
+        vectors: WordVectors | None = None,
+    ) -> None:
+        """Fit the codec, number the groups, build the network and its graph.
+
+        Args:
+            train: sentences with their groups.
+            dev: sentences to choose by, ranked among themselves.
+            plan: settings.
+            init: an encoder to start from.
+            vectors: of words, read beside the units.
+
+        Raises:
+            DataError: there is nothing to learn from or to choose by, or the network has no
+                encoder that could start from ``init`` or read ``vectors``.
+            TrainingError: ``init`` is not of the shape that ``plan`` asks for.
+        """
+        _refuse(train, dev)
+        self.plan, self.dev = plan, list(dev)
+        prepare(plan.schedule)
+        self.codec = codec_of((e.text for e in train), plan.rules, init, vectors)
+        self.items = SentenceItems(
+            train, self.codec, plan.settings, plan.fitting, hash_seed([plan.schedule.seed])
+        )
+        self.net = SentenceNet(plan.settings, self.codec)
+        self._init, self._vectors = init, vectors
+        self._begin()
+        self.items.embed = self._embed
+        self.trainer = Trainer(self.net, self.items, plan.schedule, self.items.tables)
+        self._graph = export_sentences(self.net, plan.settings, self.codec)
+
+    def _begin(self) -> None:
+        if self.net.encoder is not None:
+            begin(self.net.encoder, self.plan.settings, self.codec, self._init, self._vectors)
+        elif self._init is not None or self._vectors is not None:
+            raise DataError(
+                f"reading={self.plan.settings.reading} has no convolutions, which --init and "
+                "--vectors are for; take reading=conv or reading=both"
+            )
+
+    @property
+    def problems(self) -> list[Problem]:
+        """None: a long sentence is learned in windows, each of its group."""
+        return []
+
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """Nothing but data and plan."""
+        return {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What to say of the data before training begins."""
+        sizes = np.bincount(self.items.groups)
+        alone = int((sizes == 1).sum())
+        said = f"{len(sizes):,} groups of {sizes.min():,} to {sizes.max():,} sentences"
+        return [said + (f", {alone:,} of a single one" if alone else "")]
+
+    def run(self, checkpoint: Checkpoint | None = None) -> Iterator[Step | Epoch]:
+        """Train; see ``Trainer.run``."""
+        yield from self.trainer.run(self._dev_scores, checkpoint)
+
+    def write(self, path: Path, *, data: str | None, overwrite: bool = False) -> dict[str, Any]:
+        """Write the folder and measure it as users will run it.
+
+        Args:
+            path: the folder to write.
+            data: SHA-256 of the training file, None where it was no file.
+            overwrite: replace a model folder that is there.
+
+        Returns:
+            What was measured, as it stands in ``metrics.json``.
+        """
+        arrays = named(self.trainer.best)
+        with folder.writing(path, overwrite=overwrite) as temporary:
+            self.codec.save(temporary / folder.CODEC)
+            (temporary / "encode.onnx").write_bytes(self._graph.refill(arrays))
+            save_file(arrays | named(dict(self.net.named_buffers())), temporary / folder.WEIGHTS)
+            about = manifest(self.task, self.plan, self.codec, self._init, self._vectors)
+            about = msgspec.structs.replace(about, data=data)
+            folder.write_json(temporary / folder.MANIFEST, about)
+            metrics = {
+                "dev": dev_figures(load_sentences(temporary), self.dev),
+                "dev_texts": len(self.dev),
+                "groups": len(self.items.names),
+                "epochs": self.trainer.state.history,
+            }
+            finish(temporary, path.name, metrics)
+        return metrics
+
+    def _dev_scores(self, weights: Weights) -> dict[str, float]:
+        graph = Graph(self._graph.refill(named(weights)), self.plan.schedule.threads)
+        return dev_figures(SentenceModel(self.codec, graph, self.plan.settings), self.dev)
+
+    def _embed(self, items: Sequence[int]) -> NDArray[np.float32]:
+        """Vectors of some items by the weights as they stand."""
+        found = np.zeros((len(items), self.plan.settings.vector_dim), dtype=np.float32)
+        held = [self.items.items[i] for i in items]
+        sizes = [item.window.stop - item.window.first for item in held]
+        self.net.eval()
+        for group in batches(sizes, _EMBEDDED):
+            parts = [(held[g].encoding, held[g].window) for g in group]
+            arrays = arrays_of(self.codec, parts, padded(sizes[group[-1]]), self.plan.settings)
+            with torch.no_grad():
+                inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
+                found[group] = unit(self.net(inputs)).numpy()
+        return found
+
+
+def dev_figures(model: SentenceModel, dev: Sequence[SentenceExample]) -> dict[str, float]:
+    """What decides between epochs, first, and what is told beside it."""
+    found = evaluate_retrieval(model, dev)
+    return {**{f"top{k}": share for k, share in found.top.items()}, "mrr": found.mrr}
+
+
+def export_sentences(
+    net: SentenceNet, settings: SentenceSettings, codec: TextCodec
+) -> ExportedGraph:
+    """Trace the graph on a small made-up batch and check it against torch."""
+    inputs = example_inputs(codec)
+    if net.bag is not None:
+        inputs["phrases"] = example_phrases(settings)
+    axes = {key: {0: "batch", 1: "length"} for key in inputs}
+    graph = export(SentenceGraph(net), inputs, ["vectors"], axes, codec.fingerprint)
+    weights = named({name: p.detach() for name, p in net.named_parameters()})
+    parity(SentenceGraph(net), Graph(graph.refill(weights)), inputs)
+    return graph
+
+
+def _refuse(train: Sequence[SentenceExample], dev: Sequence[SentenceExample]) -> None:
+    groups = {example.group for example in train}
+    if len(groups) < 2:
+        raise DataError("training needs sentences of two groups at least")
+    held = [example.group for example in dev]
+    if len(set(held)) < 2 or len(set(held)) == len(held):
+        raise DataError(
+            "choosing needs dev sentences of two groups at least, and a group with two of them"
+        )
