@@ -73,6 +73,11 @@ class ApproximateIndex:
         """Cells that a query looks into; None while all vectors are looked at."""
         return None if self._cells is None else self._cells.probes
 
+    @property
+    def cells(self) -> int | None:
+        """Cells that there are; None while all vectors are looked at."""
+        return None if self._cells is None else len(self._cells.centroids)
+
     def __len__(self) -> int:
         """Number of vectors."""
         return len(self._rows)

@@ -133,13 +133,13 @@ class ServedIndex:
             StoreError: see ``Index.search``, or others removed vectors while it was asked.
         """
         given = checked(queries, self.dim)
-        if not len(given) or not k:
-            return Neighbours(np.empty((len(given), 0), np.int64), np.empty((len(given), 0), "f4"))
         points = self._points(given, k + _MORE, whole=False)
-        if min(map(len, points)) < k:
-            points, k = self._points(given, k + _MORE, whole=True), min(k, len(self))
-        if not k:
-            return Neighbours(np.empty((len(given), 0), np.int64), np.empty((len(given), 0), "f4"))
+        if min(map(len, points), default=0) < k:
+            k = min(k, len(self))
+            points = self._points(given, k + _MORE, whole=True)
+        if not len(given) or not k:
+            shape = (len(given), k)
+            return Neighbours(np.empty(shape, np.int64), np.empty(shape, np.float32))
         asked = np.repeat(np.arange(len(given)), [len(of) for of in points])
         ids = np.array([point.id for of in points for point in of], np.int64)
         vectors = np.array([point.vector for of in points for point in of], np.float32)
@@ -150,15 +150,16 @@ class ServedIndex:
         return found
 
     def _points(self, queries: Vectors, count: int, *, whole: bool) -> list[list[Any]]:
-        """Points for each query; where the ``whole`` collection is looked at, all it can give."""
+        """The points that the database gives for each query, from the ``whole`` collection."""
         models = _models()
+        params = models.SearchParams(exact=True) if whole else None
         requests = [
             models.QueryRequest(
                 query=query,
                 limit=count,
                 with_vector=True,
                 with_payload=False,
-                params=models.SearchParams(exact=whole),
+                params=params,
             )
             for query in queries.tolist()
         ]
