@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,20 @@ def test_the_nearest_are_nearly_always_found(fresh: Callable[[int], Index]) -> N
     assert np.mean([len(np.intersect1d(found, right)) / 10 for found, right in pairs]) >= 0.95
 
 
+def test_a_larger_share_misses_nothing() -> None:
+    pytest.importorskip("faiss")
+    index, exact, rows = ApproximateIndex(64), ExactIndex(64), drawn(12_000, dim=64)
+    rows = unit(rows + np.random.default_rng(5).standard_normal(rows.shape) / 4)  # hardly clusters
+    for each in (index, exact):
+        each.add(np.arange(11_900), rows[:11_900])
+    right = exact.search(rows[11_900:], 10).ids
+    found = []
+    for index.share in (0.0, 0.2, 1.0):
+        pairs = zip(index.search(rows[11_900:], 10).ids, right, strict=True)
+        found.append(sum(len(np.intersect1d(*pair)) for pair in pairs))
+    assert found[0] < found[1] < found[2] == 1000
+
+
 def row(*numbers: float) -> Vectors:
     return np.array([numbers], dtype=np.float32)
 
@@ -232,6 +247,21 @@ def test_removing_what_is_not_there(fresh: Callable[[int], Index]) -> None:
         index.remove([6, 2, 5, 4])
     assert str(caught.value) == "id 6 and 2 others are not in the index; nothing was removed"
     assert len(index) == 3
+
+
+def test_fewer_than_no_neighbours(fresh: Callable[[int], Index]) -> None:
+    with pytest.raises(VectorError, match=r"^-1 neighbours cannot be found; ask for 0 or more$"):
+        fresh(16).search(drawn(1), -1)
+
+
+def test_threads_may_search_together(fresh: Callable[[int], Index]) -> None:
+    index, rows = fresh(16), drawn(300)
+    index.add(np.arange(300), rows)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda at: index.search(rows[at : at + 1], 5), range(0, 300, 5)))
+    right = index.search(rows[::5], 5)
+    assert np.array_equal(np.concatenate([found.ids for found in together]), right.ids)
+    assert np.array_equal(np.concatenate([found.scores for found in together]), right.scores)
 
 
 def test_vectors_are_copied_and_queries_left_alone(fresh: Callable[[int], Index]) -> None:

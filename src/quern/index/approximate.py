@@ -14,9 +14,10 @@ from quern.index.cells import Cells, library
 from quern.index.exact import placed
 from quern.index.rows import Rows
 from quern.index.scan import Neighbours, exact, nearest, ranked
-from quern.index.vectors import Ids, Vectors, checked, checked_ids, paired
+from quern.index.vectors import Ids, Vectors, asked, checked_ids, paired
 
 _LEAST = 10_000  # vectors; fewer are all looked at, which takes no longer
+_LEAST_PROBES = 16
 _MORE = 4  # times k: candidates, since they are found by rounded vectors
 
 
@@ -26,7 +27,11 @@ class ApproximateIndex:
     Attributes:
         dim: of a vector.
         path: of the file.
+        share: of the cells that a query looks into, from 0 to 1; more find more and take longer.
+            It can be set at any time and is not saved.
     """
+
+    share: float = 1 / 16
 
     def __init__(self, dim: int, path: Path | None = None) -> None:
         """Begin empty; ``save`` writes to ``path``.
@@ -71,7 +76,9 @@ class ApproximateIndex:
     @property
     def probes(self) -> int | None:
         """Cells that a query looks into; None while all vectors are looked at."""
-        return None if self._cells is None else self._cells.probes
+        if self.cells is None:
+            return None
+        return min(self.cells, max(_LEAST_PROBES, round(self.share * self.cells)))
 
     @property
     def cells(self) -> int | None:
@@ -113,11 +120,11 @@ class ApproximateIndex:
 
         Where these hold fewer than ``k``, all vectors are looked at.
         """
-        given, rows = checked(queries, self.dim), self._rows
+        given, rows = asked(queries, k, self.dim), self._rows
         k = min(k, len(rows))
-        if self._cells is None or not k or not len(given):
+        if self._cells is None or self.probes is None or not k or not len(given):
             return nearest(given, rows.ids, rows.vectors, k)
-        candidates = self._cells.candidates(given, min(_MORE * k, len(rows)))
+        candidates = self._cells.candidates(given, min(_MORE * k, len(rows)), self.probes)
         enough = (candidates >= 0).sum(axis=1) >= k
         ids, scores = np.empty((len(given), k), np.int64), np.empty((len(given), k), np.float32)
         ids[enough], scores[enough] = self._scored(given[enough], candidates[enough], k)
@@ -126,10 +133,10 @@ class ApproximateIndex:
 
     def _scored(self, queries: Vectors, candidates: Ids, k: int) -> Neighbours:
         """The best of the candidates of each query, (queries, many), at least ``k`` of each."""
-        asked, place = np.nonzero(candidates >= 0)
-        ids = candidates[asked, place]
-        scores = exact(queries, asked, self._rows.vectors, self._rows.find(ids))
-        return ranked(asked, ids, scores, k)
+        query, place = np.nonzero(candidates >= 0)
+        ids = candidates[query, place]
+        scores = exact(queries, query, self._rows.vectors, self._rows.find(ids))
+        return ranked(query, ids, scores, k)
 
     def save(self) -> None:
         """Write the file; see ``Index.save``."""

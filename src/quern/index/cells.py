@@ -19,8 +19,6 @@ from quern.index.vectors import Ids, Vectors, unit
 _ROUNDS = 8  # of k-means
 _SAMPLE = 64  # vectors for each centroid that k-means sees
 _SEED = 20110101  # of the sample
-_PROBED = 16  # one in so many cells is looked into
-_LEAST_PROBED = 16
 
 
 class Cells:
@@ -34,7 +32,6 @@ class Cells:
         """
         faiss = library()
         self.centroids = centroids
-        self.probes = min(len(centroids), max(_LEAST_PROBED, len(centroids) // _PROBED))
         count, dim = centroids.shape
         self._nearest = faiss.IndexFlatIP(dim)  # held here, since the lists only point to it
         self._nearest.add(centroids)
@@ -92,11 +89,11 @@ class Cells:
         if len(ids):
             self._lists.remove_ids(faiss.IDSelectorArray(len(ids), faiss.swig_ptr(ids)))
 
-    def candidates(self, queries: Vectors, count: int) -> Ids:
-        """The ids that look nearest in the cells looked into, (queries, count), -1 for none."""
+    def candidates(self, queries: Vectors, count: int, probes: int) -> Ids:
+        """What looks nearest in so many cells: ids, (queries, count), -1 for none."""
         numbers = np.arange(len(self.centroids))
-        probed = nearest(queries, numbers, self.centroids, self.probes)
-        self._lists.nprobe = self.probes
+        probed = nearest(queries, numbers, self.centroids, probes)
+        self._lists.nprobe = probes
         ids: Ids
         _, ids = self._lists.search_preassigned(queries, count, probed.ids, probed.scores)
         return ids
@@ -104,12 +101,14 @@ class Cells:
     def saved(self, ids: Ids) -> Ids:
         """The cell of each id, as ``add`` takes it."""
         faiss, lists = library(), self._lists.invlists
+        sizes = [lists.list_size(cell) for cell in range(len(self.centroids))]
+        held = [
+            faiss.rev_swig_ptr(lists.get_ids(cell), size) for cell, size in enumerate(sizes) if size
+        ]
         cells = np.empty(len(ids), np.int64)
-        order = np.argsort(ids)
-        for cell in range(len(self.centroids)):
-            if size := lists.list_size(cell):
-                held = faiss.rev_swig_ptr(lists.get_ids(cell), size)
-                cells[order[np.searchsorted(ids, held, sorter=order)]] = cell
+        if held:
+            by_cell = np.repeat(np.arange(len(sizes)), sizes)
+            cells[np.argsort(ids)] = by_cell[np.argsort(np.concatenate(held))]
         return cells
 
 

@@ -12,7 +12,7 @@ from quern.errors import StoreError
 from quern.index import file
 from quern.index.rows import Rows
 from quern.index.scan import Neighbours, nearest
-from quern.index.vectors import Ids, checked, checked_ids, paired
+from quern.index.vectors import Ids, asked, checked_ids, paired
 
 
 class ExactIndex:
@@ -60,7 +60,7 @@ class ExactIndex:
     def search(self, queries: ArrayLike, k: int) -> Neighbours:
         """Find the nearest; see ``Index.search``."""
         rows = self._rows
-        return nearest(checked(queries, self.dim), rows.ids, rows.vectors, k)
+        return nearest(asked(queries, k, self.dim), rows.ids, rows.vectors, k)
 
     def save(self) -> None:
         """Write the file; see ``Index.save``."""

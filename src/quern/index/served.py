@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from quern.errors import MissingExtra, StoreError
 from quern.index.rows import refuse_unknown
 from quern.index.scan import Neighbours, exact, ranked
-from quern.index.vectors import Ids, Vectors, checked, checked_ids, paired
+from quern.index.vectors import Ids, Vectors, asked, checked_ids, paired
 
 SECONDS = 10  # that an answer may take
 _NUMBERS = 100_000  # sent at a time, about two megabytes of JSON
@@ -132,7 +132,7 @@ class ServedIndex:
         Raises:
             StoreError: see ``Index.search``, or others removed vectors while it was asked.
         """
-        given = checked(queries, self.dim)
+        given = asked(queries, k, self.dim)
         points = self._points(given, k + _MORE, whole=False)
         if min(map(len, points), default=0) < k:
             k = min(k, len(self))
@@ -140,11 +140,11 @@ class ServedIndex:
         if not len(given) or not k:
             shape = (len(given), k)
             return Neighbours(np.empty(shape, np.int64), np.empty(shape, np.float32))
-        asked = np.repeat(np.arange(len(given)), [len(of) for of in points])
+        query = np.repeat(np.arange(len(given)), [len(of) for of in points])
         ids = np.array([point.id for of in points for point in of], np.int64)
         vectors = np.array([point.vector for of in points for point in of], np.float32)
-        scores = exact(given, asked, vectors, np.arange(len(ids)))
-        found = ranked(asked, ids, scores, k)
+        scores = exact(given, query, vectors, np.arange(len(ids)))
+        found = ranked(query, ids, scores, k)
         if len(found.ids) < len(given):
             raise StoreError(f"collection {self._name!r} was changed while it was asked; ask again")
         return found

@@ -55,6 +55,17 @@ def checked(vectors: ArrayLike, dim: int) -> Vectors:
     return given
 
 
+def asked(queries: ArrayLike, k: int, dim: int) -> Vectors:
+    """Queries, if ``k`` neighbours can be found of each.
+
+    Raises:
+        VectorError: see ``checked``, or ``k`` is below 0.
+    """
+    if k < 0:
+        raise VectorError(f"{k} neighbours cannot be found; ask for 0 or more")
+    return checked(queries, dim)
+
+
 def _fault(vector: Vectors, square: float) -> str:
     if not np.isfinite(vector).all():
         return "is not finite; leave it out, or mend what made it"
