@@ -25,9 +25,14 @@ Vectors = NDArray[np.float32]
 
 @pytest.fixture(params=KINDS, scope="module")
 def fresh(request: pytest.FixtureRequest) -> Iterator[Callable[[int], Index]]:
-    """Makes empty indexes of a kind; an approximate one has cells from 16 vectors on."""
+    """Makes empty indexes of a kind; an approximate one has cells from 16 vectors on.
+
+    More candidates are taken than there are equal vectors in any test.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("quern.index.approximate._LEAST", 16)
+        patch.setattr("quern.index.approximate._MORE", 30)
+        patch.setattr("quern.index.served._MORE", 30)
         if request.param == "exact":
             yield ExactIndex
         elif request.param == "approximate":
@@ -70,14 +75,12 @@ def answered(index: Index, queries: Vectors, k: int) -> list[list[tuple[int, flo
 
 # Few numbers, so that there are many equal vectors and equal scores.
 vectors = st.lists(st.integers(-2, 2), min_size=3, max_size=3).filter(any)
-changes = st.lists(
-    st.tuples(st.sampled_from(["add", "remove"]), st.dictionaries(st.integers(0, 8), vectors)),
-    max_size=6,
-)
+rows_by_id = st.dictionaries(st.integers(0, 30), vectors, max_size=30)
+changes = st.lists(st.tuples(st.sampled_from(["add", "add", "remove"]), rows_by_id), max_size=6)
 
 
-@settings(max_examples=40, deadline=None)
-@given(changes=changes, queries=st.lists(vectors, min_size=1, max_size=4), k=st.integers(0, 10))
+@settings(max_examples=60, deadline=None)
+@given(changes=changes, queries=st.lists(vectors, min_size=1, max_size=4), k=st.integers(0, 40))
 def test_after_any_changes_it_answers_as_comparing_all_does(
     fresh: Callable[[int], Index], changes: list, queries: list, k: int
 ) -> None:

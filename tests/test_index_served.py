@@ -118,7 +118,15 @@ def test_a_server_that_refuses():
 
 
 @pytest.mark.parametrize(
-    "address", ["None", "ftp://host/vectors", "http://host", "http:///vectors", "http://host:x/y"]
+    "address",
+    [
+        "None",
+        "ftp://host/vectors",
+        "http://host",
+        "http:///vectors",
+        "http://a:b@host/y",
+        "http://host:x/y",
+    ],
 )
 def test_what_is_no_address(address):
     with pytest.raises(StoreError, match=f"^{address}: not an address"):

@@ -199,13 +199,14 @@ def _connected(address: str, key: str | None, seconds: int) -> tuple[Any, str]:
     except ValueError as error:
         raise StoreError(f"{address}: not an address: {error}") from error
     prefix, _, name = parts.path.strip("/").rpartition("/")
-    if parts.scheme not in ("http", "https") or not parts.hostname or not name:
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    if parts.scheme not in ("http", "https") or not host or not name or "@" in parts.netloc:
         raise StoreError(f"{address}: not an address; it looks like http://host:6333/collection")
     _models()
     from qdrant_client import QdrantClient
 
     client = QdrantClient(
-        url=f"{parts.scheme}://{parts.hostname}:{port}",
+        url=f"{parts.scheme}://{host}:{port}",
         prefix=prefix or None,
         api_key=key,
         timeout=seconds,
