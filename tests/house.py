@@ -18,12 +18,14 @@ MAX_FILE, MAX_FUNCTION, MAX_PARAMETERS = 400, 60, 8
 
 EXTRAS = ("train", "serve", "scale")  # the parts of the package that an extra brings to life
 HEAVY = (
+    "faiss",
     "fastapi",
     "gensim",
     "matplotlib",
     "onnx",
     "onnxscript",
     "pyoxigraph",
+    "qdrant_client",
     "ray",
     "rjieba",
     "starlette",

@@ -16,7 +16,10 @@ class FolderError(QuernError):
 
 
 class StoreError(QuernError):
-    """A knowledge base is missing, busy, damaged or of a newer version, or lacks what is asked."""
+    """A knowledge base or an index is missing, busy, damaged or of a newer version.
+
+    Or it cannot be reached, or lacks what is asked.
+    """
 
 
 class BusyError(StoreError):
@@ -25,6 +28,10 @@ class BusyError(StoreError):
 
 class TextError(QuernError):
     """A text or vocabulary cannot be encoded as asked."""
+
+
+class VectorError(QuernError):
+    """A vector or its id is not what an index takes."""
 
 
 class TrainingError(QuernError):
