@@ -15,7 +15,7 @@ from nasty import texts
 from quern.errors import FolderError
 from quern.links.candidates import Proposal
 from quern.links.frequencies import Frequencies, common, cosines
-from quern.links.known import Kept
+from quern.links.kept import Kept
 from quern.links.pair_features import NAMES, SCALARS, PairFeatures
 from quern.links.rows import bounds_of, joined, look_up, spread
 from quern.records import Entity
@@ -124,17 +124,29 @@ def test_many_lists_are_looked_through_at_once(lists: list[list[int]], data: st.
     assert parts == [lists[n] for n in of]
 
 
-def test_what_is_known_of_an_entity_is_bounded_and_heeds_an_edit() -> None:
-    kept = Kept(FREQUENCIES, most=5)
+def test_what_is_kept_of_entities_is_bounded_and_heeds_an_edit() -> None:
+    kept: Kept[str] = Kept(most=5)
     for entity in OTHERS:
-        kept([entity])
+        kept.keep({entity.id: entity}, {entity.id: entity.name})
     assert len(kept) == 5
-    before, after = (OTHERS[-1], msgspec.structs.replace(OTHERS[-1], name="鱼", types=("渔夫",)))
-    assert kept([before]).mains == ("人19",)
-    assert kept([after]).mains == ("鱼",)
-    assert kept([after]).types.sizes == Kept(FREQUENCIES)([after]).types.sizes > 0
-    everyone = kept(OTHERS)
-    assert len(kept) == 5 and len(everyone.mains) == len(OTHERS)
+    last = {entity.id: entity for entity in OTHERS[-5:]}
+    assert kept.of(last) == {id_: entity.name for id_, entity in last.items()}
+    edited = msgspec.structs.replace(OTHERS[-1], types=("渔夫",))
+    assert kept.of({edited.id: edited}) == {}
+    kept.of({OTHERS[-5].id: OTHERS[-5]})
+    kept.keep({edited.id: edited, "p": PAINTER}, {edited.id: "", "p": "青姐"})
+    # The one that was asked for last stays, the next one goes.
+    everyone = {entity.id: entity for entity in (*OTHERS[:-1], edited, PAINTER)}
+    assert list(kept.of(everyone)) == ["15", "17", "18", "19", "p"]
+
+
+def test_figures_heed_an_edit_at_once() -> None:
+    features = PairFeatures(FREQUENCIES)
+    edited = msgspec.structs.replace(FISHER, description=PAINTER.description)
+    asked = [TEXT], [[(2, 4)]]
+    before, after = (features.of_texts(*asked, [[offered(each)]]) for each in (FISHER, edited))
+    fresh = PairFeatures(FREQUENCIES).of_texts(*asked, [[offered(edited)]])
+    assert np.array_equal(after, fresh) and not np.array_equal(before, fresh)
 
 
 def test_what_few_descriptions_hold_tells_most() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +13,12 @@ from numpy.typing import NDArray
 from quern.links.described import described
 from quern.links.exchanges import singular
 from quern.links.frequencies import Floats, Frequencies, Weighted, distinct, terms_of
+from quern.links.kept import Kept
 from quern.links.rows import Places, bounds_of, joined, look_up, spread
 from quern.records import Entity
 from quern.text.grams import grams_of_names
 from quern.text.keys import BREAK, keyed, keys_of
 
-_KEPT = 20_000  # entities whose words are kept
 _LOT = 1_000  # entities whose words are cut at once
 
 
@@ -116,38 +114,25 @@ class Known(NamedTuple):
         return cls(mains, keys, *numbers, *map(joined, (words, grams, texts, types)))
 
 
-class Kept:
-    """What is known of the entities met last."""
+class Comparable:
+    """Makes what is compared of entities; that of those met last is kept."""
 
-    def __init__(self, frequencies: Frequencies, most: int = _KEPT) -> None:
-        """Keep at most so many."""
-        self._frequencies, self._most = frequencies, most
-        self._kept: OrderedDict[str, tuple[Entity, _One]] = OrderedDict()
-        self._lock = Lock()  # several threads may read texts with one model
+    def __init__(self, frequencies: Frequencies) -> None:
+        """Take the weights of words."""
+        self._frequencies = frequencies
+        self._kept: Kept[_One] = Kept()
 
-    def __len__(self) -> int:
-        """Entities that are kept now."""
-        return len(self._kept)
-
-    def __call__(self, entities: Sequence[Entity]) -> Known:
-        """What is compared of some entities, one at least, as they are."""
-        with self._lock:
-            found = {}
-            for entity in entities:
-                before = self._kept.get(entity.id)
-                # The same id may stand for another text since.
-                if before is not None and (before[0] is entity or before[0] == entity):
-                    found[entity.id] = before
-                    self._kept.move_to_end(entity.id)
-        new = [entity for entity in entities if entity.id not in found]
+    def __call__(self, entities: Mapping[str, Entity]) -> Known:
+        """What is compared of some entities, one at least, given by their ids."""
+        found = self._kept.of(entities)
+        new = [entity for id_, entity in entities.items() if id_ not in found]
+        made: dict[str, _One] = {}
         for at in range(0, len(new), _LOT):
             lot = new[at : at + _LOT]
-            found |= {e.id: (e, one) for e, one in zip(lot, self._cut(lot), strict=True)}
-        with self._lock:
-            self._kept |= {entity.id: found[entity.id] for entity in new}
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        return Known.together([found[entity.id][1] for entity in entities])
+            made.update(zip((entity.id for entity in lot), self._cut(lot), strict=True))
+        self._kept.keep(entities, made)
+        found |= made
+        return Known.together([found[id_] for id_ in entities])
 
     def _cut(self, entities: Sequence[Entity]) -> Iterator[_One]:
         texts = [described(entity) for entity in entities]

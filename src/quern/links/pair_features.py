@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from quern.links.candidates import Proposal
 from quern.links.frequencies import Frequencies, Weighted, common, cosines
-from quern.links.known import Kept, Known, Names, grams_of, words_of
+from quern.links.known import Comparable, Known, Names, grams_of, words_of
 from quern.links.rows import Places, bounds_of, look_up
 from quern.records import TOGETHER
 from quern.text.keys import keys_of
@@ -93,7 +93,7 @@ class PairFeatures:
     def __init__(self, frequencies: Frequencies) -> None:
         """Take the weights of words."""
         self.frequencies = frequencies
-        self._known = Kept(frequencies)
+        self._known = Comparable(frequencies)
 
     def of_texts(
         self,
@@ -114,7 +114,7 @@ class PairFeatures:
         rows = np.zeros((len(flat), SCALARS), dtype=np.float32)
         if flat:
             entities = {proposal.entity.id: proposal.entity for proposal in flat}
-            known = self._known(list(entities.values()))
+            known = self._known(entities)
             numbers = {id_: n for n, id_ in enumerate(entities)}
             of_each = np.array([numbers[p.entity.id] for p in flat], dtype=np.int64)
             mentions = self._mentions(texts, places)
