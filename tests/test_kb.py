@@ -20,6 +20,7 @@ from quern.errors import DataError, StoreError
 from quern.kb import KnowledgeBase, index, postings, similar
 from quern.kb.edits import edits, edits_between
 from quern.kb.hashset import HashSet
+from quern.kb.memo import Memo
 from quern.records import Candidate, Entity
 from quern.text.keys import key_of, keyed
 
@@ -97,6 +98,35 @@ def test_what_is_much_longer_is_not_compared_letter_by_letter(
     assert kb.candidates("云", least=0.5)[0].score == 0.5
     assert kb.candidates("stone mills")[0].id == "m"
     assert set(asked) == {("云", "云州"), ("stone mills", "stone mill")}
+
+
+def test_answers_are_kept_until_someone_writes(kb: KnowledgeBase) -> None:
+    memo = kb._proposed
+    once = kb.candidates_many(["stone mills", "云", "云"])
+    assert len(memo) == 2 and once[1] == once[2] != once[0]
+    once[0].clear()  # the caller's own
+    assert kb.candidates("stone mills")[0].id == "m" and len(memo) == 2
+    assert kb.candidates("stone mills", least=1) == [] and len(memo) == 3
+    kb.keep_encodings("model", [("m", "hash", b"content")])
+    kb.candidates("石")
+    assert len(memo) == 4  # what models keep beside the entities changes no answer
+    with KnowledgeBase.open(kb.path) as other:
+        other.edit("m", lambda mill: msgspec.structs.replace(mill, aliases=("stone mills",)))
+    assert kb.candidates("stone mills")[0].score == 1 and len(memo) == 1
+    kb.remove("m")
+    assert kb.candidates("stone mills") == [] and len(memo) == 1
+
+
+def test_answers_that_are_kept_are_bounded_and_of_one_version() -> None:
+    memo: Memo[int, str] = Memo(most=3)
+    assert memo.of(1, range(5)) == {}
+    memo.keep(1, {n: str(n) for n in range(5)})
+    assert len(memo) == 3 and memo.of(1, [2, 0]) == {2: "2"}
+    memo.keep(1, {5: "5"})
+    assert memo.of(1, range(9)) == {2: "2", 4: "4", 5: "5"}  # what was asked for last stays
+    assert memo.of(2, range(9)) == {}
+    memo.keep(1, {0: "of before"})  # another thread's, which began before the change
+    assert memo.of(2, range(9)) == {} and memo.of(1, range(9)) == {}
 
 
 def test_names_in_texts_with_places_in_the_callers_string(kb: KnowledgeBase) -> None:

@@ -13,6 +13,7 @@ from quern.errors import DataError
 from quern.kb import encodings, index
 from quern.kb.entities import COLUMNS, check, entity_of
 from quern.kb.importing import Existing, Report, import_entities, import_files
+from quern.kb.memo import Memo
 from quern.kb.names import Names
 from quern.kb.readers import Reading
 from quern.kb.similar import Similar
@@ -60,6 +61,7 @@ class KnowledgeBase:
         self._store = store
         self.names = Names(store)
         self._similar = Similar(store)
+        self._proposed: Memo[tuple[str, int, float], list[Candidate]] = Memo()
 
     @classmethod
     def open(
@@ -141,12 +143,27 @@ class KnowledgeBase:
         Raises:
             StoreError: the file cannot be read.
         """
+        if self._store.changing:
+            return list(self._looked_up(names, limit, least))
+        version = self._store.version
+        asked = {name: (name, limit, least) for name in names}
+        found = self._proposed.of(version, asked.values())
+        new = [name for name, question in asked.items() if question not in found]
+        if new:
+            looked = self._looked_up(new, limit, least)
+            made = {asked[name]: each for name, each in zip(new, looked, strict=True)}
+            self._proposed.keep(version, made)
+            found |= made
+        return [list(found[asked[name]]) for name in names]
+
+    def _looked_up(
+        self, names: Sequence[str], limit: int, least: float
+    ) -> Iterator[list[Candidate]]:
         keys = keys_of(names)
         same = self.named(keys)
         few = [n for n, key in enumerate(keys) if len(same[key]) < limit and least < 1]
         alike = dict(zip(few, self._similar.keys([names[n] for n in few], least), strict=True))
         others = self.named(list(chain.from_iterable(map(dict, alike.values()))))
-        given = []
         for n, key in enumerate(keys):
             found = {candidate.id: candidate for candidate in same[key]}
             for other, score in alike.get(n, ()):  # the best first
@@ -154,8 +171,7 @@ class KnowledgeBase:
                     if each.id not in found:
                         scored = Candidate(each.id, each.name, other, score, each.popularity)
                         found[each.id] = scored
-            given.append(sorted(found.values(), key=_rank)[:limit])
-        return given
+            yield sorted(found.values(), key=_rank)[:limit]
 
     def named(self, keys: Sequence[str]) -> dict[str, list[Candidate]]:
         """The entities of names, given by their keys, in one query; an empty list for none.
