@@ -62,6 +62,7 @@ class KnowledgeBase:
         self.names = Names(store)
         self._similar = Similar(store)
         self._proposed: Memo[tuple[str, int, float], list[Candidate]] = Memo()
+        self._met: Memo[str, Entity] = Memo()
 
     @classmethod
     def open(
@@ -197,9 +198,21 @@ class KnowledgeBase:
         Raises:
             StoreError: the file cannot be read.
         """
+        asked = set(ids)
+        if self._store.changing:
+            return self._read(asked)
+        version = self._store.version
+        found = self._met.of(version, asked)
+        read = self._read(asked - found.keys())
+        self._met.keep(version, read)
+        return found | read
+
+    def _read(self, ids: set[str]) -> dict[str, Entity]:
+        if not ids:
+            return {}
         rows = self._store.rows(
             f"SELECT {COLUMNS} FROM entities WHERE id IN (SELECT value FROM json_each(?))",
-            [msgspec.json.encode(sorted(set(ids))).decode()],
+            [msgspec.json.encode(sorted(ids)).decode()],
         )
         return {row[0]: entity_of(row) for row in rows}
 

@@ -59,4 +59,4 @@ def padded_states(several: Sequence[Encoded], units: int, width: int) -> NDArray
     states = np.zeros((len(several), units, width), dtype=np.int8)
     for row, one in enumerate(several):
         states[row, : one.length] = one.states
-    return np.divide(states, _FULL, dtype=np.float32)
+    return states.astype(np.float32) / np.float32(_FULL)

@@ -25,6 +25,7 @@ from quern.links.pairs import (
     match_arrays,
     object_marks,
     objects_in,
+    of_mentions,
     read_described,
 )
 from quern.links.settings import EntitySettings
@@ -262,13 +263,14 @@ class _Sides(NamedTuple):
 
 def _inputs(sides: Sequence[_Sides], shape: tuple[int, int], width: int) -> Arrays:
     """What the graph of pairs takes; they are padded to the units of ``shape``."""
-    text = np.zeros((len(sides), shape[0], width), dtype=np.float32)
-    for row, (pair, states, _) in enumerate(sides):
-        units = len(pair.context.place)
-        text[row, :units] = states[:units]
+    pairs = [pair for pair, _, _ in sides]
+    first, which = of_mentions(pairs)
+    text = np.zeros((len(first), shape[0], width), dtype=np.float32)
+    for row, n in enumerate(first):
+        units = len(pairs[n].context.place)
+        text[row, :units] = sides[n].text[:units]
     described = padded_states([entity for _, _, entity in sides], shape[1], width)
-    arrays = match_arrays([pair for pair, _, _ in sides], *shape)
-    return {**arrays, "text": text, "described": described}
+    return {**match_arrays(pairs, *shape), "text": text[which], "described": described}
 
 
 def _choices(option: Options, logits: Floats) -> list[Choice]:

@@ -36,7 +36,7 @@ class Kept(Generic[_T]):
         with self._lock:
             for id_, entity in entities.items():
                 before = self._kept.get(id_)
-                if before is not None and before[0] == entity:
+                if before is not None and (before[0] is entity or before[0] == entity):
                     found[id_] = before[1]
                     self._kept.move_to_end(id_)
         return found
