@@ -87,24 +87,27 @@ def test_alone_is_in_a_batch_and_figures_are_bounded(
 @given(st.lists(texts(), min_size=2, max_size=5))
 def test_cosines(written: list[str]) -> None:
     weighted = FREQUENCIES.weighted(written)
-    each = list(weighted.each())
+    vectors = weighted.vectors
+    each = list(vectors.each())
     first, second = (each_.ravel() for each_ in np.indices([len(written)] * 2))
-    shared = common(weighted, first, weighted, second)
-    found = cosines(weighted, first, weighted, second, shared).reshape(len(written), -1)
+    shared = common(weighted, first, vectors, second)
+    found = cosines(weighted, first, vectors, second, shared).reshape(len(written), -1)
     assert found.diagonal() == pytest.approx(np.sign(weighted.norms))
     assert found == pytest.approx(found.T)
     assert ((found >= 0) & (found <= 1 + 1e-9)).all()
     for text, one in zip(written, each, strict=True):
-        (alone,) = FREQUENCIES.weighted([text]).each()
+        (alone,) = FREQUENCIES.weighted([text]).vectors.each()
         assert all(map(np.array_equal, one, alone))
         assert (np.diff(one.terms.astype(object)) > 0).all()
     terms = [set(one.terms.tolist()) for one in each]
     for pair, (a, b) in enumerate(zip(first, second, strict=True)):
         both = weighted.terms[shared.first[shared.pair == pair]]
         assert both.tolist() == sorted(terms[a] & terms[b])
-    assert all(map(np.array_equal, joined(each), weighted))
+    assert all(map(np.array_equal, joined(each), vectors))
     left = weighted.kept(weighted.single)
-    assert left.single.all() and left.sizes.tolist() == [one.single.sum() for one in each]
+    assert left.single.all() and left.sizes.tolist() == [
+        FREQUENCIES.weighted([text]).single.sum() for text in written
+    ]
 
 
 _SORTED = st.lists(st.integers(0, 9), max_size=12).map(sorted)

@@ -129,6 +129,8 @@ class Similar:
         """Names that each of some abbreviates or writes out; those that have none are left out."""
         found = {}
         for number, of_one in enumerate(forms):
+            if not len(of_one):
+                continue
             lists = [
                 each.holding(form) for form in counterparts(of_one).tolist() for each in self._lists
             ]

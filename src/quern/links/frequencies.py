@@ -29,6 +29,27 @@ Terms = NDArray[np.uint64]
 Floats = NDArray[np.float64]
 
 
+class Vectors(NamedTuple):
+    """The terms of texts with their weights; see ``Weighted``."""
+
+    terms: Terms
+    weights: Floats
+    sizes: Places
+    norms: Floats
+
+    @property
+    def bounds(self) -> Places:
+        """(texts + 1,), which terms are those of a text; see ``rows``."""
+        return bounds_of(self.sizes)
+
+    def each(self) -> Iterator[Vectors]:
+        """One text after the other, apart from the rest."""
+        for n, (a, b) in enumerate(pairwise(self.bounds.tolist())):
+            one = slice(n, n + 1)
+            of_text = self.sizes[one].copy(), self.norms[one].copy()
+            yield Vectors(self.terms[a:b].copy(), self.weights[a:b].copy(), *of_text)
+
+
 class Weighted(NamedTuple):
     """The terms of texts, each once for a text, text by text, in ascending order.
 
@@ -53,12 +74,10 @@ class Weighted(NamedTuple):
         """(texts + 1,), which terms are those of a text; see ``rows``."""
         return bounds_of(self.sizes)
 
-    def each(self) -> Iterator[Weighted]:
-        """One text after the other."""
-        bounds = self.bounds.tolist()
-        for n, (a, b) in enumerate(pairwise(bounds)):
-            one = np.arange(n, n + 1)
-            yield Weighted(*self._columns(np.arange(a, b)), self.sizes[one], self.norms[one])
+    @property
+    def vectors(self) -> Vectors:
+        """What others are compared with."""
+        return Vectors(self.terms, self.weights, self.sizes, self.norms)
 
     def repeated(self, which: Places) -> Weighted:
         """Some of the texts, any of them several times."""
@@ -138,7 +157,7 @@ class Frequencies:
         return cls(np.frombuffer(content, dtype=np.uint8))
 
 
-def common(one: Weighted, firsts: Places, other: Weighted, seconds: Places) -> Common:
+def common(one: Weighted, firsts: Places, other: Vectors, seconds: Places) -> Common:
     """What pairs of texts have in common: text ``firsts[n]`` of one, ``seconds[n]`` of the other.
 
     The first had better be the shorter one.
@@ -149,7 +168,7 @@ def common(one: Weighted, firsts: Places, other: Weighted, seconds: Places) -> C
 
 
 def cosines(
-    one: Weighted, firsts: Places, other: Weighted, seconds: Places, shared: Common
+    one: Weighted, firsts: Places, other: Vectors, seconds: Places, shared: Common
 ) -> Floats:
     """Cosines of pairs of texts, 0 where one has no telling term; see ``common``."""
     products = one.weights[shared.first] * other.weights[shared.second]

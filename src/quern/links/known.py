@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from quern.links.described import described
 from quern.links.exchanges import singular
-from quern.links.frequencies import Floats, Frequencies, Weighted, distinct, terms_of
+from quern.links.frequencies import Floats, Frequencies, Vectors, distinct, terms_of
 from quern.links.kept import Kept
 from quern.links.rows import Places, bounds_of, joined, look_up, spread
 from quern.records import Entity
@@ -79,8 +79,8 @@ class _One(NamedTuple):
     told: float
     words: Names
     grams: Names
-    described: Weighted
-    types: Weighted
+    described: Vectors
+    types: Vectors
 
 
 class Known(NamedTuple):
@@ -103,8 +103,8 @@ class Known(NamedTuple):
     told: Floats
     words: Names
     grams: Names
-    described: Weighted
-    types: Weighted
+    described: Vectors
+    types: Vectors
 
     @classmethod
     def together(cls, several: Sequence[_One]) -> Known:
@@ -154,7 +154,7 @@ class Comparable:
                 words_of(keys, self._frequencies).each(),
                 grams_of([e.names for e in entities]).each(),
             ),
-            *(weighted.each(), types.each()),
+            *(weighted.vectors.each(), types.vectors.each()),
         )
 
 
