@@ -100,6 +100,42 @@ def test_what_is_much_longer_is_not_compared_letter_by_letter(
     assert set(asked) == {("云", "云州"), ("stone mills", "stone mill")}
 
 
+def test_similar_names_do_not_depend_on_what_is_asked_with_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entities = [Entity(str(n), f"石桥{n:03}号磨坊", (f"stone mill no {n}",)) for n in range(300)]
+    asked = [
+        "石桥7磨坊",
+        "stone mills no 12",
+        "SMN",
+        "石",
+        "磨坊",
+        "?",
+        *(e.name for e in entities),
+    ]
+    with memory() as base:
+        base.load(entities[:250])
+        base.rebuild()
+        base.load(entities[250:])
+        together = base.candidates_many(asked)
+    assert sum(map(len, together)) > 1_000
+    for module, limit, small in (
+        (similar, "_AT_ONCE", 7),
+        (similar, "_KEPT", 1),
+        (postings, "_TOGETHER", 600),
+        (postings, "_ALONE", 400),
+        (postings, "_PARTS", 1),
+    ):
+        monkeypatch.setattr(module, limit, small)
+    with memory() as base:
+        base.load(entities[:250])
+        base.rebuild()
+        base.load(entities[250:])
+        assert base.candidates_many(asked) == together
+        base.rebuild()
+        assert base.candidates_many(asked[::-1]) == together[::-1]
+
+
 def test_answers_are_kept_until_someone_writes(kb: KnowledgeBase) -> None:
     memo = kb._proposed
     once = kb.candidates_many(["stone mills", "云", "云"])
