@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 import quern
 from nasty import texts
 from quern.errors import DataError, StoreError
-from quern.kb import KnowledgeBase, index, similar
-from quern.kb.edits import edits, edits_to
+from quern.kb import KnowledgeBase, index, postings, similar
+from quern.kb.edits import edits, edits_between
 from quern.kb.hashset import HashSet
+from quern.kb.memo import Memo
 from quern.records import Candidate, Entity
 from quern.text.keys import key_of, keyed
 
@@ -85,16 +86,83 @@ def test_what_is_much_longer_is_not_compared_letter_by_letter(
 ) -> None:
     asked = []
 
-    def noted(one: str, others: Sequence[str]) -> NDArray[np.int64]:
-        asked.extend((one, other) for other in others)
-        return edits_to(one, others)
+    def noted(
+        ones: Sequence[str], of: NDArray[np.int64], others: Sequence[str]
+    ) -> NDArray[np.int64]:
+        asked.extend((ones[n], other) for n, other in zip(of, others, strict=True))
+        return edits_between(ones, of, others)
 
-    monkeypatch.setattr(similar, "edits_to", noted)
+    monkeypatch.setattr(similar, "edits_between", noted)
     assert kb.candidates("stone mill " * 1_000)[0].id == "m"
     assert asked == []
     assert kb.candidates("云", least=0.5)[0].score == 0.5
     assert kb.candidates("stone mills")[0].id == "m"
-    assert asked == [("云", "云州"), ("stone mills", "stone mill")]
+    assert set(asked) == {("云", "云州"), ("stone mills", "stone mill")}
+
+
+def test_similar_names_do_not_depend_on_what_is_asked_with_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entities = [Entity(str(n), f"石桥{n:03}号磨坊", (f"stone mill no {n}",)) for n in range(300)]
+    asked = [
+        "石桥7磨坊",
+        "stone mills no 12",
+        "SMN",
+        "石",
+        "磨坊",
+        "?",
+        *(e.name for e in entities),
+    ]
+    with memory() as base:
+        base.load(entities[:250])
+        base.rebuild()
+        base.load(entities[250:])
+        together = base.candidates_many(asked)
+    assert sum(map(len, together)) > 1_000
+    for module, limit, small in (
+        (similar, "_AT_ONCE", 7),
+        (similar, "_KEPT", 1),
+        (postings, "_TOGETHER", 600),
+        (postings, "_ALONE", 400),
+        (postings, "_PARTS", 1),
+    ):
+        monkeypatch.setattr(module, limit, small)
+    with memory() as base:
+        base.load(entities[:250])
+        base.rebuild()
+        base.load(entities[250:])
+        assert base.candidates_many(asked) == together
+        base.rebuild()
+        assert base.candidates_many(asked[::-1]) == together[::-1]
+
+
+def test_answers_are_kept_until_someone_writes(kb: KnowledgeBase) -> None:
+    memo = kb._proposed
+    once = kb.candidates_many(["stone mills", "云", "云"])
+    assert len(memo) == 2 and once[1] == once[2] != once[0]
+    once[0].clear()  # the caller's own
+    assert kb.candidates("stone mills")[0].id == "m" and len(memo) == 2
+    assert kb.candidates("stone mills", least=1) == [] and len(memo) == 3
+    kb.keep_encodings("model", [("m", "hash", b"content")])
+    kb.candidates("石")
+    assert len(memo) == 4  # what models keep beside the entities changes no answer
+    with KnowledgeBase.open(kb.path) as other:
+        other.edit("m", lambda mill: msgspec.structs.replace(mill, aliases=("stone mills",)))
+    assert kb.candidates("stone mills")[0].score == 1 and len(memo) == 1
+    kb.remove("m")
+    assert kb.candidates("stone mills") == [] and len(memo) == 1
+
+
+def test_answers_that_are_kept_are_bounded_and_of_one_version() -> None:
+    memo: Memo[int, str] = Memo(most=3)
+    assert memo.of(1, range(5)) == {}
+    memo.keep(1, {n: str(n) for n in range(5)})
+    assert len(memo) == 3 and memo.of(1, [2, 0]) == {2: "2"}
+    memo.keep(1, {5: "5"})
+    assert memo.of(1, range(9)) == {2: "2", 4: "4", 5: "5"}  # what was asked for last stays
+    assert memo.of(2, range(9)) == {}
+    memo.keep(1, {0: "of before"})  # another thread's, which began before the change
+    assert memo.of(2, range(9)) == {} and memo.of(1, range(9)) == {}
 
 
 def test_names_in_texts_with_places_in_the_callers_string(kb: KnowledgeBase) -> None:
@@ -288,6 +356,8 @@ def test_changed_while_in_use_is_made_anew(
             fresh.load(kept.values())
             assert answers(base) == answers(fresh)
         before = answers(base)
+        one_by_one = [base.candidates(question) for question in _QUESTIONS]
+        assert base.candidates_many(_QUESTIONS) == one_by_one
         with base._store.transaction():
             index.renew(base._store)
         assert answers(base) == before
@@ -456,15 +526,21 @@ def test_edits_are_levenshteins(one: str, other: str) -> None:
 _WORDS = st.text("abc石桥🜁", max_size=12)
 
 
-@given(_WORDS | st.integers(0, 70).map("ab石".__mul__), st.lists(_WORDS, max_size=6))
-def test_edits_to_many_are_those_to_each(one: str, others: list[str]) -> None:
-    others = [*others, one, one[1:], f"{one}石"]
-    assert edits_to(one, others).tolist() == [edits(one, other) for other in others]
+_LONG = st.integers(0, 70).map("ab石".__mul__)
+
+
+@given(st.lists(_WORDS | _LONG, min_size=1, max_size=4), st.lists(_WORDS, min_size=10, max_size=12))
+def test_edits_of_many_pairs_are_those_of_each(ones: list[str], others: list[str]) -> None:
+    others = [*others, *ones, *(one[1:] for one in ones), *(f"{one}石" for one in ones)]
+    pairs = [(n, other) for n in range(len(ones)) for other in others]
+    of, theirs = np.array([n for n, _ in pairs]), [other for _, other in pairs]
+    expected = [edits(ones[n], other) for n, other in pairs]
+    assert edits_between(ones, of, theirs).tolist() == expected
 
 
 @given(st.lists(st.integers(0, 60) | st.integers(10_000, 10_060)))
 def test_counting_and_sorting_agree(names: list[int]) -> None:
     """Many low numbers are counted, few high ones sorted."""
-    found, counts = similar._counted(np.array(names, dtype=np.int64))
+    found, counts = postings.counted(np.array(names, dtype=np.int64))
     assert dict(zip(found.tolist(), counts.tolist(), strict=True)) == Counter(names)
     assert found.tolist() == sorted(set(names))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,8 +14,10 @@ from hypothesis import strategies as st
 from nasty import texts
 from quern.errors import FolderError
 from quern.links.candidates import Proposal
-from quern.links.frequencies import Frequencies, cosine, without
+from quern.links.frequencies import Frequencies, common, cosines
+from quern.links.kept import Kept
 from quern.links.pair_features import NAMES, SCALARS, PairFeatures
+from quern.links.rows import bounds_of, joined, look_up, spread
 from quern.records import Entity
 
 PAINTER = Entity("p", "岳青", ("青姐",), "画山水的画家，住在云州。", ("画家",), popularity=1.0)
@@ -80,32 +84,84 @@ def test_alone_is_in_a_batch_and_figures_are_bounded(
         assert np.isfinite(alone[0]).all() and (alone[0] >= 0).all()
 
 
-@given(texts(), texts())
-def test_cosines(one: str, other: str) -> None:
-    first, second = FREQUENCIES.weighted([one, other])
-    assert cosine(first, first) == pytest.approx(1 if first.norm else 0)
-    assert cosine(first, second) == pytest.approx(cosine(second, first))
-    assert 0 <= cosine(first, second) <= 1 + 1e-9
-    assert (np.diff(first.terms.astype(object)) > 0).all()
-    left = without(first, second.terms)
-    assert cosine(left, second) == 0 and set(left.terms) <= set(first.terms)
-    assert len(without(first, first.terms).terms) == 0
+@given(st.lists(texts(), min_size=2, max_size=5))
+def test_cosines(written: list[str]) -> None:
+    weighted = FREQUENCIES.weighted(written)
+    vectors = weighted.vectors
+    each = list(vectors.each())
+    first, second = (each_.ravel() for each_ in np.indices([len(written)] * 2))
+    shared = common(weighted, first, vectors, second)
+    found = cosines(weighted, first, vectors, second, shared).reshape(len(written), -1)
+    assert found.diagonal() == pytest.approx(np.sign(weighted.norms))
+    assert found == pytest.approx(found.T)
+    assert ((found >= 0) & (found <= 1 + 1e-9)).all()
+    for text, one in zip(written, each, strict=True):
+        (alone,) = FREQUENCIES.weighted([text]).vectors.each()
+        assert all(map(np.array_equal, one, alone))
+        assert (np.diff(one.terms.astype(object)) > 0).all()
+    terms = [set(one.terms.tolist()) for one in each]
+    for pair, (a, b) in enumerate(zip(first, second, strict=True)):
+        both = weighted.terms[shared.first[shared.pair == pair]]
+        assert both.tolist() == sorted(terms[a] & terms[b])
+    assert all(map(np.array_equal, joined(each), vectors))
+    left = weighted.kept(weighted.single)
+    assert left.single.all() and left.sizes.tolist() == [
+        FREQUENCIES.weighted([text]).single.sum() for text in written
+    ]
+
+
+_SORTED = st.lists(st.integers(0, 9), max_size=12).map(sorted)
+
+
+@given(st.lists(_SORTED, min_size=1, max_size=5), st.data())
+def test_many_lists_are_looked_through_at_once(lists: list[list[int]], data: st.DataObject) -> None:
+    place = st.tuples(st.integers(0, 10), st.integers(0, len(lists) - 1))
+    asked, of = np.array(data.draw(st.lists(place, max_size=20)) or [(0, 0)]).T
+    table, bounds = np.array(list(chain(*lists)), dtype=np.int64), bounds_of(list(map(len, lists)))
+    at, there = look_up(asked, of, table, bounds)
+    assert there.tolist() == [one in lists[n] for one, n in zip(asked, of, strict=True)]
+    for one, n, a in zip(asked[there], of[there], at[there], strict=True):
+        assert a - bounds[n] == lists[n].index(one)
+    owner, index = spread(bounds, of)
+    parts = [table[index[owner == n]].tolist() for n in range(len(of))]
+    assert parts == [lists[n] for n in of]
+
+
+def test_what_is_kept_of_entities_is_bounded_and_heeds_an_edit() -> None:
+    kept: Kept[str] = Kept(most=5)
+    for entity in OTHERS:
+        kept.keep({entity.id: entity}, {entity.id: entity.name})
+    assert len(kept) == 5
+    last = {entity.id: entity for entity in OTHERS[-5:]}
+    assert kept.of(last) == {id_: entity.name for id_, entity in last.items()}
+    edited = msgspec.structs.replace(OTHERS[-1], types=("渔夫",))
+    assert kept.of({edited.id: edited}) == {}
+    kept.of({OTHERS[-5].id: OTHERS[-5]})
+    kept.keep({edited.id: edited, "p": PAINTER}, {edited.id: "", "p": "青姐"})
+    # The one that was asked for last stays, the next one goes.
+    everyone = {entity.id: entity for entity in (*OTHERS[:-1], edited, PAINTER)}
+    assert list(kept.of(everyone)) == ["15", "17", "18", "19", "p"]
+
+
+def test_figures_heed_an_edit_at_once() -> None:
+    features = PairFeatures(FREQUENCIES)
+    edited = msgspec.structs.replace(FISHER, description=PAINTER.description)
+    asked = [TEXT], [[(2, 4)]]
+    before, after = (features.of_texts(*asked, [[offered(each)]]) for each in (FISHER, edited))
+    fresh = PairFeatures(FREQUENCIES).of_texts(*asked, [[offered(edited)]])
+    assert np.array_equal(after, fresh) and not np.array_equal(before, fresh)
 
 
 def test_what_few_descriptions_hold_tells_most() -> None:
-    rare, common = FREQUENCIES.weighted(["鱼", "住"])
-    assert rare.weights[0] > common.weights[0] > 0
-    assert (
-        FREQUENCIES.weighted(["ＤＲＡＧＯＮ"])[0].terms == FREQUENCIES.weighted(["dragon"])[0].terms
-    )
+    rare, often = FREQUENCIES.weighted(["鱼", "住"]).weights
+    assert rare > often > 0
+    assert FREQUENCIES.weighted(["ＤＲＡＧＯＮ"]).terms == FREQUENCIES.weighted(["dragon"]).terms
 
 
 def test_weights_are_what_was_written() -> None:
     content = FREQUENCIES.payload()
     read = Frequencies.read(content)
     assert read.payload() == content
-    assert read.weighted([TEXT])[0].weights.tolist() == (
-        FREQUENCIES.weighted([TEXT])[0].weights.tolist()
-    )
+    assert read.weighted([TEXT]).weights.tolist() == FREQUENCIES.weighted([TEXT]).weights.tolist()
     with pytest.raises(FolderError, match="frequencies: 3 bytes"):
         Frequencies.read(b"abc")

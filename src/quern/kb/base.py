@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -12,13 +13,14 @@ from quern.errors import DataError
 from quern.kb import encodings, index
 from quern.kb.entities import COLUMNS, check, entity_of
 from quern.kb.importing import Existing, Report, import_entities, import_files
+from quern.kb.memo import Memo
 from quern.kb.names import Names
 from quern.kb.readers import Reading
 from quern.kb.similar import Similar
 from quern.kb.store import PATIENCE, Store
 from quern.kb.tables import bring_up, delete, entity_at, insert, number_of, rebuild, update
 from quern.records import Candidate, Entity
-from quern.text.keys import key_of
+from quern.text.keys import keys_of
 
 LEAST = 0.5  # score below which a similar name is no candidate
 
@@ -59,6 +61,8 @@ class KnowledgeBase:
         self._store = store
         self.names = Names(store)
         self._similar = Similar(store)
+        self._proposed: Memo[tuple[str, int, float], list[Candidate]] = Memo()
+        self._met: Memo[str, Entity] = Memo()
 
     @classmethod
     def open(
@@ -130,16 +134,45 @@ class KnowledgeBase:
         Raises:
             StoreError: the file cannot be read.
         """
-        key = key_of(name)
-        found = {c.id: c for c in self.named([key])[key]}
-        if len(found) < limit and least < 1:
-            alike = dict(self._similar.keys(name, least))
-            for candidates in self.named(list(alike)).values():
-                for candidate in candidates:
-                    scored = msgspec.structs.replace(candidate, score=alike[candidate.key])
-                    if scored.id not in found or found[scored.id].score < scored.score:
-                        found[scored.id] = scored
-        return sorted(found.values(), key=_rank)[:limit]
+        return self.candidates_many([name], limit, least=least)[0]
+
+    def candidates_many(
+        self, names: Sequence[str], limit: int = 10, *, least: float = LEAST
+    ) -> list[list[Candidate]]:
+        """The same for each of many names, many times faster than one by one.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        if self._store.changing:
+            return list(self._looked_up(names, limit, least))
+        version = self._store.version
+        asked = {name: (name, limit, least) for name in names}
+        found = self._proposed.of(version, asked.values())
+        new = [name for name, question in asked.items() if question not in found]
+        if new:
+            looked = self._looked_up(new, limit, least)
+            made = {asked[name]: each for name, each in zip(new, looked, strict=True)}
+            self._proposed.keep(version, made)
+            found |= made
+        return [list(found[asked[name]]) for name in names]
+
+    def _looked_up(
+        self, names: Sequence[str], limit: int, least: float
+    ) -> Iterator[list[Candidate]]:
+        keys = keys_of(names)
+        same = self.named(keys)
+        few = [n for n, key in enumerate(keys) if len(same[key]) < limit and least < 1]
+        alike = dict(zip(few, self._similar.keys([names[n] for n in few], least), strict=True))
+        others = self.named(list(chain.from_iterable(map(dict, alike.values()))))
+        for n, key in enumerate(keys):
+            found = {candidate.id: candidate for candidate in same[key]}
+            for other, score in alike.get(n, ()):  # the best first
+                for each in others[other]:
+                    if each.id not in found:
+                        scored = Candidate(each.id, each.name, other, score, each.popularity)
+                        found[each.id] = scored
+            yield sorted(found.values(), key=_rank)[:limit]
 
     def named(self, keys: Sequence[str]) -> dict[str, list[Candidate]]:
         """The entities of names, given by their keys, in one query; an empty list for none.
@@ -165,9 +198,21 @@ class KnowledgeBase:
         Raises:
             StoreError: the file cannot be read.
         """
+        asked = set(ids)
+        if self._store.changing:
+            return self._read(asked)
+        version = self._store.version
+        found = self._met.of(version, asked)
+        read = self._read(asked - found.keys())
+        self._met.keep(version, read)
+        return found | read
+
+    def _read(self, ids: set[str]) -> dict[str, Entity]:
+        if not ids:
+            return {}
         rows = self._store.rows(
             f"SELECT {COLUMNS} FROM entities WHERE id IN (SELECT value FROM json_each(?))",
-            [msgspec.json.encode(sorted(set(ids))).decode()],
+            [msgspec.json.encode(sorted(ids)).decode()],
         )
         return {row[0]: entity_of(row) for row in rows}
 

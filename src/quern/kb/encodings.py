@@ -42,7 +42,7 @@ def keep(store: Store, model: str, rows: Sequence[tuple[str, str, bytes]]) -> No
     It can be made again at any time. So nobody waits for another writer to keep it, and in a
     file that may not be written to nothing is kept.
     """
-    with suppress(StoreError), store.transaction(patient=False):
+    with suppress(StoreError), store.transaction(patient=False, told=False):
         store.run_many(
             "INSERT OR REPLACE INTO encodings (entity, model, text, content)"
             " SELECT number, ?, ?, ? FROM entities WHERE id = ?",

@@ -33,7 +33,7 @@ class Store:
         self.path = path
         self._patience = patience
         self._lock = threading.RLock()
-        self.writes = 0  # transactions of this connection's own
+        self.writes = 0  # of this connection's own, to entities and names
         if path.is_dir():
             raise StoreError(f"{path}: a folder; a knowledge base is one file")
         if not create and not (path.is_file() and path.stat().st_size):
@@ -101,12 +101,18 @@ class Store:
         """What differs from last time where anyone has written in between."""
         return self.writes, self.rows("PRAGMA data_version")[0][0]
 
+    @property
+    def changing(self) -> bool:
+        """Whether it is inside a transaction, whose end nobody knows yet."""
+        return self._connection.in_transaction
+
     @contextmanager
-    def transaction(self, *, patient: bool = True) -> Iterator[None]:
+    def transaction(self, *, patient: bool = True, told: bool = True) -> Iterator[None]:
         """All that is done inside counts, or nothing.
 
         Args:
             patient: whether to wait for another writer.
+            told: whether ``version`` changes; not where neither entities nor names do.
 
         Raises:
             BusyError: another writer would not give way.
@@ -121,7 +127,7 @@ class Store:
             try:
                 yield
                 self._connection.execute("COMMIT")
-                self.writes += 1
+                self.writes += told
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")

@@ -10,7 +10,7 @@ its long form, too, and a mention of several things those of each.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ from quern.priors import home_of
 from quern.records import NIL, TOGETHER, Candidate, Entity, LinkExample, together
 from quern.text.keys import keys_of
 
+_T = TypeVar("_T")
 _NEARLY = 0.9  # fit from which on a name counts as found, a part of a coordination, too
 Own = Mapping[tuple[str, str], int]
 
@@ -32,8 +33,10 @@ class Base(Protocol):
     def named(self, keys: Sequence[str]) -> dict[str, list[Candidate]]:
         """The entities of names, by their keys."""
 
-    def candidates(self, name: str, limit: int = 10, *, least: float = 0.5) -> list[Candidate]:
-        """The entities of a name and of similar ones."""
+    def candidates_many(
+        self, names: Sequence[str], limit: int = 10, *, least: float = 0.5
+    ) -> list[list[Candidate]]:
+        """For each of some names its entities and those of similar ones."""
 
     def entities(self, ids: Iterable[str]) -> dict[str, Entity]:
         """The entities of ids, those that there are."""
@@ -189,9 +192,8 @@ class Candidates:
         for of_one, one in zip(found, asked, strict=True):
             if one.ways:
                 self._add_together(of_one, one, lookup)
-            likely = sum(each.labelled > 0 or each.fit >= _NEARLY for each in of_one.values())
-            if likely < self._settings.enough and self._settings.similar < 1:
-                self._add_similar(of_one, one, lookup)
+        if self._settings.similar < 1:
+            self._add_similar(found, asked, lookup)
         return found
 
     def _by_name(self, one: _Asked, names: Sequence[str], lookup: _Lookup) -> dict[str, _Found]:
@@ -267,10 +269,20 @@ class Candidates:
         lookup.ask_keys(keys)
         return {c.id: _of(c, fit) for key, fit in keys.items() for c in lookup.named(key)}
 
-    def _add_similar(self, found: dict[str, _Found], one: _Asked, lookup: _Lookup) -> None:
-        for name in one.names:
-            for candidate in lookup.similar(name, self._settings):
-                _keep(found, candidate.id, _of(candidate, candidate.score))
+    def _add_similar(
+        self, found: Sequence[dict[str, _Found]], asked: Sequence[_Asked], lookup: _Lookup
+    ) -> None:
+        """Of similar names, where few others are labelled or fit nearly."""
+        few = [
+            (of_one, one.names)
+            for of_one, one in zip(found, asked, strict=True)
+            if sum(f.labelled > 0 or f.fit >= _NEARLY for f in of_one.values())
+            < self._settings.enough
+        ]
+        similar = lookup.similar(_flat(names for _, names in few), self._settings)
+        for of_one, names in few:
+            for candidate in _flat(similar[name] for name in names):
+                _keep(of_one, candidate.id, _of(candidate, candidate.score))
 
     # -- entities -----------------------------------------------------------------------
 
@@ -296,7 +308,6 @@ class _Lookup:
         self._kb = kb
         self._keys: dict[str, str] = {}
         self._named: dict[str, list[Candidate]] = {}
-        self._similar: dict[str, list[Candidate]] = {}
 
     def ask(self, names: Iterable[str]) -> None:
         new = [name for name in dict.fromkeys(names) if name not in self._keys]
@@ -313,15 +324,16 @@ class _Lookup:
     def named(self, key: str) -> list[Candidate]:
         return self._named[key]
 
-    def similar(self, name: str, settings: CandidateSettings) -> list[Candidate]:
-        if name not in self._similar:
-            most, least = settings.candidates, settings.similar
-            self._similar[name] = self._kb.candidates(name, most, least=least)
-        return self._similar[name]
+    def similar(
+        self, names: Iterable[str], settings: CandidateSettings
+    ) -> dict[str, list[Candidate]]:
+        asked, most = list(dict.fromkeys(names)), settings.candidates
+        found = self._kb.candidates_many(asked, most, least=settings.similar)
+        return dict(zip(asked, found, strict=True))
 
 
-def _flat(ways: Iterable[Sequence[str]]) -> Iterable[str]:
-    return (name for way in ways for name in way)
+def _flat(several: Iterable[Sequence[_T]]) -> Iterator[_T]:
+    return (each for of_one in several for each in of_one)
 
 
 def _of(candidate: Candidate, fit: float, labelled: int = 0, total: int = 0) -> _Found:

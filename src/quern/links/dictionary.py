@@ -183,15 +183,16 @@ class Dictionary:
         texts = [encoding.text for encoding in encodings]
         for encoding, hits in zip(encodings, self.find(texts, own), strict=True):
             marks = np.zeros((encoding.length, FEATURES), dtype=np.float32)
-            for hit in hits:
-                place = codec.locate(encoding, hit.start, hit.end)
+            places = {hit: codec.locate(encoding, hit.start, hit.end) for hit in hits}
+            for hit, place in places.items():
                 if place is not None:
                     first, last = place
                     marks[first, 5] = marks[last, 6] = 1
+                    rate = hit.habit.rate
                     for unit in place:
-                        marks[unit, 7] = max(marks[unit, 7], hit.habit.rate)
+                        marks[unit, 7] = max(marks[unit, 7], rate)
             for hit in longest(hits):
-                place = codec.locate(encoding, hit.start, hit.end)
+                place = places[hit]
                 if place is not None:
                     first, last = place
                     marks[first, 1] = marks[last, 2] = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -38,10 +39,6 @@ class Encoded(NamedTuple):
         """Units."""
         return len(self.part)
 
-    def write(self, into: NDArray[np.float32]) -> None:
-        """Put the states between -1 and 1 into a row of a batch, (units at least, width)."""
-        np.divide(self.states, _FULL, out=into[: self.length], dtype=np.float32)
-
     def payload(self) -> bytes:
         """As bytes, to be kept."""
         keys = self.keys.astype("<i4").tobytes()
@@ -55,3 +52,11 @@ class Encoded(NamedTuple):
         part = np.frombuffer(content, np.int8, units, 4 * units)
         states = np.frombuffer(content, np.int8, units * width, 5 * units)
         return cls(states.reshape(units, width), part.astype(np.int32), keys.astype(np.int32))
+
+
+def padded_states(several: Sequence[Encoded], units: int, width: int) -> NDArray[np.float32]:
+    """The states of descriptions between -1 and 1, (descriptions, units, width); 0 pads."""
+    states = np.zeros((len(several), units, width), dtype=np.int8)
+    for row, one in enumerate(several):
+        states[row, : one.length] = one.states
+    return states.astype(np.float32) / np.float32(_FULL)

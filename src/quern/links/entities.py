@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quern.alignment import UnitSpan
 from quern.calibration import PlattScaling
 from quern.errors import TextError
 from quern.links.background import Background, Options, Place
 from quern.links.candidates import Base, Candidates
 from quern.links.choosing import NIL_THRESHOLD, decide
 from quern.links.described import described, text_hash
-from quern.links.encodings import Encoded
+from quern.links.encodings import Encoded, padded_states
+from quern.links.kept import Kept
 from quern.links.model import ReadsMentions
 from quern.links.pairs import (
     Floats,
@@ -25,6 +25,7 @@ from quern.links.pairs import (
     match_arrays,
     object_marks,
     objects_in,
+    of_mentions,
     read_described,
 )
 from quern.links.settings import EntitySettings
@@ -80,6 +81,7 @@ class EntityModel:
         self.background, self.identity = background, identity
         self.decision = decision or Decision()
         self._encode, self._match = encode, match
+        self._kept: Kept[Encoded] = Kept()
 
     def candidates(self, kb: Base) -> Candidates:
         """What proposes entities of a knowledge base to this model."""
@@ -167,16 +169,17 @@ class EntityModel:
         entities = self.encoded(kb, {proposal.entity.id: proposal.entity for proposal in offered})
         states = self._states({(i, c.window): encodings[i] for i, c, o in mentions if o.proposals})
         sides: list[_Sides] = []
-        spans: dict[tuple[int, str], list[UnitSpan]] = {}
         for i, context, option in mentions:
+            if not option.proposals:
+                continue
+            around = states[i, context.window][context.first - context.window.first :]
+            none = np.zeros(len(context.place), dtype=np.float32)
             for proposal, told in zip(option.proposals, option.scalars, strict=True):
-                entity = proposal.entity
-                if (i, entity.id) not in spans:
-                    spans[i, entity.id] = objects_in(encodings[i], self.codec, entity.facts)
-                marks = object_marks(context, spans[i, entity.id])
-                pair = Pair(context, entities[entity.id], marks, told)
-                around = states[i, context.window][context.first - context.window.first :]
-                sides.append(_Sides(pair, around, entities[entity.id]))
+                encoded, marks = entities[proposal.entity.id], none
+                if proposal.entity.facts:
+                    spans = objects_in(encodings[i], self.codec, proposal.entity.facts)
+                    marks = object_marks(context, spans)
+                sides.append(_Sides(Pair(context, encoded, marks, told), around, encoded))
         logits = self._matched(sides)
         borders = np.cumsum([0, *(len(option.proposals) for _, _, option in mentions)])
         return [logits[a:b] for a, b in pairwise(borders)]
@@ -214,6 +217,14 @@ class EntityModel:
 
     def encoded(self, kb: Base, entities: Mapping[str, Entity]) -> dict[str, Encoded]:
         """What is compared of entities, by their ids; the base keeps it for the next time."""
+        found = self._kept.of(entities)
+        new = {id_: entity for id_, entity in entities.items() if id_ not in found}
+        made = self._made(kb, new) if new else {}
+        self._kept.keep(new, made)
+        return found | made
+
+    def _made(self, kb: Base, entities: Mapping[str, Entity]) -> dict[str, Encoded]:
+        """The same by what the base keeps, or else by the graph."""
         texts = {id_: described(entity) for id_, entity in entities.items()}
         hashes = _hashes(texts)
         found: dict[str, Encoded] = {}
@@ -232,7 +243,7 @@ class EntityModel:
 
     def keep(self, kb: Base, entities: Mapping[str, Entity]) -> int:
         """Let a base keep what is compared of entities; gives of how many it does."""
-        self.encoded(kb, entities)
+        self._made(kb, entities)
         texts = {id_: described(entity) for id_, entity in entities.items()}
         return len(kb.encodings(self.identity or "", list(_hashes(texts).items())))
 
@@ -252,13 +263,14 @@ class _Sides(NamedTuple):
 
 def _inputs(sides: Sequence[_Sides], shape: tuple[int, int], width: int) -> Arrays:
     """What the graph of pairs takes; they are padded to the units of ``shape``."""
-    text, described = (np.zeros((len(sides), units, width), dtype=np.float32) for units in shape)
-    for row, (pair, states, entity) in enumerate(sides):
-        units = len(pair.context.place)
-        text[row, :units] = states[:units]
-        entity.write(described[row])
-    arrays = match_arrays([pair for pair, _, _ in sides], *shape)
-    return {**arrays, "text": text, "described": described}
+    pairs = [pair for pair, _, _ in sides]
+    first, which = of_mentions(pairs)
+    text = np.zeros((len(first), shape[0], width), dtype=np.float32)
+    for row, n in enumerate(first):
+        units = len(pairs[n].context.place)
+        text[row, :units] = sides[n].text[:units]
+    described = padded_states([entity for _, _, entity in sides], shape[1], width)
+    return {**match_arrays(pairs, *shape), "text": text[which], "described": described}
 
 
 def _choices(option: Options, logits: Floats) -> list[Choice]:

@@ -77,7 +77,7 @@ class EntityCounts:
 
     def known(self, id_: str, home: int, own: Mapping[tuple[str, str], int]) -> int:
         """How often an entity was meant elsewhere, by any name; see ``of``."""
-        ours = sum(count for (_, of), count in own.items() if of == id_)
+        ours = sum(count for (_, of), count in own.items() if of == id_) if own else 0
         return max(0, self._of_entity[id_] - max(ours, self._alone[id_, home]))
 
     # -- on disk --------------------------------------------------------------------------

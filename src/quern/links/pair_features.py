@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from threading import Lock
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quern.links.candidates import Proposal
-from quern.links.described import described
-from quern.links.exchanges import singular
-from quern.links.frequencies import (
-    Frequencies,
-    Terms,
-    Weighted,
-    cosine,
-    found_in,
-    terms_of,
-    without,
-)
-from quern.records import TOGETHER, Entity
-from quern.text.grams import grams_of_names
-from quern.text.keys import BREAK, keyed, keys_of
+from quern.links.frequencies import Frequencies, Weighted, common, cosines
+from quern.links.known import Comparable, Known, Names, grams_of, words_of
+from quern.links.rows import Places, bounds_of, look_up
+from quern.records import TOGETHER
+from quern.text.keys import keys_of
 
 Floats = NDArray[np.float32]
+Columns = NDArray[Any]
 
 # One number for each, in this order.
 NAMES = (
@@ -57,65 +47,53 @@ NAMES = (
     "together",  # several entities at once
 )
 SCALARS = len(NAMES)
+_OF_TEXT, _OF_OTHERS = NAMES.index("text"), NAMES.index("company")  # where parts begin
 _NEAR = 16  # characters on either side of a mention
 _SMALL = 5.0  # weight that is added to that of a description, so that short ones do not win
-_KEPT = 20_000  # entities whose words are kept
-_LOT = 1_000  # entities whose words are cut at once
+_AT_ONCE = 1 << 16  # terms of texts that are compared at once, where there are several pairs
 
 
-class _Names(NamedTuple):
-    """Words or n-grams of several names, one behind the other.
+class _Mentions(NamedTuple):
+    """Mentions as they are compared.
 
     Attributes:
-        terms: of all names.
-        of: the name that each belongs to.
-        weights: of each.
-        totals: sum of the weights of each name.
+        keys: of each.
+        others: keys of the other mentions of its text.
+        words: of each, plurals aside.
+        grams: n-grams of each.
+        around: the text of each without the terms of the mention.
+        near: what stands next to each.
     """
 
-    terms: NDArray[np.generic]
-    of: NDArray[np.int64]
-    weights: NDArray[np.float64]
-    totals: NDArray[np.float64]
-
-    def likeness(self, of_mention: _Names) -> NDArray[np.float64]:
-        """Share of the weights of a name and of a mention that both have (Dice, 1945)."""
-        _, both = found_in(self.terms, of_mention.terms)  # type: ignore[arg-type]
-        shared = np.bincount(self.of[both], self.weights[both], minlength=len(self.totals))
-        sums = self.totals + of_mention.totals[0]
-        likeness: NDArray[np.float64] = 2 * shared / np.where(sums > 0, sums, 1)
-        return likeness
+    keys: Sequence[str]
+    others: Sequence[set[str]]
+    words: Names
+    grams: Names
+    around: Weighted
+    near: Weighted
 
 
-class _Spoken(NamedTuple):
-    """A mention: its key, its words, its n-grams, and what it adds to the terms of a text."""
+class _Pairs(NamedTuple):
+    """Pairs of a mention and a candidate.
 
-    key: str
-    words: _Names
-    grams: _Names
-    terms: Terms
+    Attributes:
+        proposals: the candidates.
+        mentions: (pairs,), the numbers of the mentions.
+        entities: (pairs,), the numbers of the entities.
+    """
 
-
-class _Known(NamedTuple):
-    """What is compared of an entity."""
-
-    main: str
-    words: _Names
-    grams: _Names
-    description: Weighted
-    types: Weighted
-    key: str
-    length: float
+    proposals: Sequence[Proposal]
+    mentions: Places
+    entities: Places
 
 
 class PairFeatures:
-    """Compares mentions with candidates; what it knows of an entity is kept for the next time."""
+    """Compares mentions with candidates, those of all texts at once."""
 
     def __init__(self, frequencies: Frequencies) -> None:
         """Take the weights of words."""
         self.frequencies = frequencies
-        self._kept: OrderedDict[Entity, _Known] = OrderedDict()
-        self._lock = Lock()  # several threads may read texts with one model
+        self._known = Comparable(frequencies)
 
     def of_texts(
         self,
@@ -128,172 +106,140 @@ class PairFeatures:
         Args:
             texts: any strings.
             places: where the mentions of each begin and end.
-            proposals: the candidates of each mention.
+            proposals: the candidates of each mention; one id stands for one entity.
         """
         offered = [of_place for of_text in proposals for of_place in of_text]
-        known = self._known(each.entity for of_place in offered for each in of_place)
-        mentions = [t[a:b] for t, at in zip(texts, places, strict=True) for a, b in at]
-        spoken = iter(self._spoken(mentions))
-        around = self.frequencies.weighted(texts)
-        beside = [_near(t, *p) for t, at in zip(texts, places, strict=True) for p in at]
-        near = iter(self.frequencies.weighted(beside))
-        found = []
-        for n, of_text in enumerate(proposals):
-            of_mentions = [next(spoken) for _ in of_text]
-            keys = {each.key for each in of_mentions}
-            found.append(
-                [
-                    _rows(of_place, one, (around[n], next(near)), keys - {one.key}, known)
-                    for of_place, one in zip(of_text, of_mentions, strict=True)
-                ]
-            )
-        return found
+        counts = np.array([len(of_place) for of_place in offered], dtype=np.int64)
+        flat = list(chain.from_iterable(offered))
+        rows = np.zeros((len(flat), SCALARS), dtype=np.float32)
+        if flat:
+            entities = {proposal.entity.id: proposal.entity for proposal in flat}
+            known = self._known(entities)
+            numbers = {id_: n for n, id_ in enumerate(entities)}
+            of_each = np.array([numbers[p.entity.id] for p in flat], dtype=np.int64)
+            mentions = self._mentions(texts, places)
+            pairs = _Pairs(flat, np.repeat(np.arange(len(counts)), counts), of_each)
+            rows[:, :_OF_TEXT] = np.stack(_of_names(pairs, mentions, known), axis=1)
+            for lot in _lots(pairs, mentions):
+                some = _Pairs(flat[lot], pairs.mentions[lot], of_each[lot])
+                rows[lot, _OF_TEXT:_OF_OTHERS] = np.stack(_of_text(some, mentions, known), axis=1)
+            rows[:, _OF_OTHERS:] = np.stack(_of_others(pairs, counts, mentions, known), axis=1)
+        parts = iter(np.split(rows, np.cumsum(counts)[:-1]) if len(counts) else [])
+        return [[next(parts) for _ in of_text] for of_text in proposals]
 
-    def _spoken(self, mentions: Sequence[str]) -> list[_Spoken]:
-        keys = keys_of(mentions)
-        words, grams = self._words([[key] for key in keys]), _grams([[m] for m in mentions])
-        terms = (each.terms for each in self.frequencies.weighted(mentions))
-        rows = zip(keys, map(_sorted, words), map(_sorted, grams), terms, strict=True)
-        return [_Spoken(*row) for row in rows]
-
-    def _known(self, entities: Iterable[Entity]) -> Mapping[Entity, _Known]:
-        asked = dict.fromkeys(entities)
-        with self._lock:
-            found = {entity: self._kept[entity] for entity in asked if entity in self._kept}
-        new = [entity for entity in asked if entity not in found]
-        for at in range(0, len(new), _LOT):
-            found |= self._cut(new[at : at + _LOT])
-        with self._lock:
-            self._kept |= found
-            for entity in found:
-                self._kept.move_to_end(entity)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return found
-
-    def _cut(self, entities: Sequence[Entity]) -> dict[Entity, _Known]:
-        texts = [described(entity) for entity in entities]
-        every = keys_of([name for entity in entities for name in entity.names] + texts)
-        of_names, of_texts = iter(every[: -len(texts)]), every[-len(texts) :]
-        keys = [list(dict.fromkeys(next(of_names) for _ in e.names)) for e in entities]
-        weighted = self.frequencies.weighted(texts + ["\n".join(e.types) for e in entities])
-        words, grams = self._words(keys), _grams([entity.names for entity in entities])
-        found = {}
-        for n, entity in enumerate(entities):
-            description, types = weighted[n], weighted[len(texts) + n]
-            length = math.log1p(len(texts[n]))
-            found[entity] = _Known(
-                keys[n][0], words[n], grams[n], description, types, of_texts[n], length
-            )
-        return found
-
-    def _words(self, keys: Sequence[Sequence[str]]) -> list[_Names]:
-        """The words of the names of each of several things, plurals aside."""
-        singulars = [_singular(key) for of_one in keys for key in of_one]
-        cut = iter(terms_of(singulars))
-        return [
-            _together(
-                [terms[single] for terms, single in (next(cut) for _ in of_one)], self.frequencies
-            )
-            for of_one in keys
-        ]
-
-
-def _rows(
-    proposals: Sequence[Proposal],
-    spoken: _Spoken,
-    around: tuple[Weighted, Weighted],
-    others: set[str],
-    known: Mapping[Entity, _Known],
-) -> Floats:
-    """The numbers of the candidates of one mention."""
-    popular = [proposal.entity.popularity or 0.0 for proposal in proposals]
-    count = len(proposals)
-    rows = np.zeros((count, SCALARS), dtype=np.float32)
-    text, near = without(around[0], spoken.terms), around[1]
-    for rank, proposal in enumerate(proposals):
-        entity = known[proposal.entity]
-        rows[rank] = (
-            *_of_name(spoken, proposal, entity),
-            *_of_text(text, near, entity),
-            sum(other in entity.key for other in others) / max(1, len(others)),
-            math.log1p(popular[rank]),
-            sum(each <= popular[rank] for each in popular) / count,
-            1 - rank / count,
-            1 / count,
-            entity.length,
-            TOGETHER in proposal.entity.id,
+    def _mentions(
+        self, texts: Sequence[str], places: Sequence[Sequence[tuple[int, int]]]
+    ) -> _Mentions:
+        spoken = [t[a:b] for t, at in zip(texts, places, strict=True) for a, b in at]
+        beside = [_near(t, *place) for t, at in zip(texts, places, strict=True) for place in at]
+        keys = keys_of(spoken)
+        counts = [len(at) for at in places]
+        others: list[set[str]] = []
+        for a, count in zip(bounds_of(counts).tolist(), counts, strict=False):
+            of_text = set(keys[a : a + count])
+            others += [of_text - {key} for key in keys[a : a + count]]
+        weighted = self.frequencies.weighted
+        whole = weighted(texts).repeated(np.repeat(np.arange(len(texts)), counts))
+        own = weighted(spoken)
+        of = np.repeat(np.arange(len(spoken)), whole.sizes)
+        _, there = look_up(whole.terms, of, own.terms, own.bounds)
+        return _Mentions(
+            keys,
+            others,
+            words_of([[key] for key in keys], self.frequencies),
+            grams_of([[mention] for mention in spoken]),
+            whole.kept(~there),
+            weighted(beside),
         )
-    return rows
 
 
-def _of_name(spoken: _Spoken, proposal: Proposal, entity: _Known) -> tuple[float, ...]:
-    words = entity.words.likeness(spoken.words)
-    labelled, total = proposal.labelled, proposal.total
-    return (
-        proposal.fit == 1,
-        proposal.fit,
-        spoken.key == entity.main,
-        math.log1p(labelled),
+def _lots(pairs: _Pairs, mentions: _Mentions) -> Iterator[slice]:
+    """Pairs that are compared at once."""
+    sizes = (mentions.around.sizes + mentions.near.sizes)[pairs.mentions]
+    lots = np.cumsum(sizes) // _AT_ONCE
+    borders = [0, *(np.flatnonzero(lots[1:] != lots[:-1]) + 1).tolist(), len(lots)]
+    return (slice(a, b) for a, b in pairwise(borders))
+
+
+def _of_names(pairs: _Pairs, mentions: _Mentions, known: Known) -> list[Columns]:
+    """Columns of figures: of names and labels."""
+    proposals, which = pairs.proposals, pairs.mentions
+    fit = np.array([proposal.fit for proposal in proposals])
+    labelled = np.array([proposal.labelled for proposal in proposals], dtype=np.int64)
+    total = np.array([proposal.total for proposal in proposals], dtype=np.int64)
+    meant = np.array([proposal.known for proposal in proposals], dtype=np.int64)
+    places = zip(which.tolist(), pairs.entities.tolist(), strict=True)
+    words, of_main = known.words.likeness(pairs.entities, mentions.words, which)
+    spelling, _ = known.grams.likeness(pairs.entities, mentions.grams, which)
+    return [
+        fit == 1,
+        fit,
+        np.array([mentions.keys[m] == known.mains[e] for m, e in places]),
+        np.log1p(labelled),
         labelled > 0,
-        labelled / total if total else 0.0,
-        math.log1p(proposal.known),
-        proposal.known > 0,
-        words.max(),
-        words[0],
-        entity.grams.likeness(spoken.grams).max(),
-    )
+        labelled / np.maximum(total, 1),
+        np.log1p(meant),
+        meant > 0,
+        words,
+        of_main,
+        spelling,
+    ]
 
 
-def _of_text(around: Weighted, near: Weighted, entity: _Known) -> tuple[float, ...]:
-    whole = entity.description
-    _, both = found_in(around.terms, whole.terms)
-    telling, single = around.telling[both], around.single[both]
-    return (
-        cosine(around, whole),
-        cosine(near, whole),
-        cosine(around, entity.types),
-        float(telling[single].sum()) / (_SMALL + float(whole.telling[whole.single].sum())),
-        float(telling[~single].sum()) / (1 + len(around.terms)),
-        float(telling.max(initial=0.0)) / 10,
-    )
+def _of_text(pairs: _Pairs, mentions: _Mentions, known: Known) -> list[Columns]:
+    """Columns of figures: of the words of text and description."""
+    count, (_, which, entities) = len(pairs.proposals), pairs
+    around, near = mentions.around, mentions.near
+    shared = common(around, which, known.described, entities)
+    close = common(near, which, known.described, entities)
+    of_types = common(around, which, known.types, entities)
+    telling, single = around.telling[shared.first], around.single[shared.first]
+    words = np.bincount(shared.pair[single], telling[single], minlength=count)
+    paired = np.bincount(shared.pair[~single], telling[~single], minlength=count)
+    best = np.zeros(count)
+    np.maximum.at(best, shared.pair, telling)
+    return [
+        cosines(around, which, known.described, entities, shared),
+        cosines(near, which, known.described, entities, close),
+        cosines(around, which, known.types, entities, of_types),
+        words / (_SMALL + known.told[entities]),
+        paired / (1 + around.sizes[which]),
+        best / 10,
+    ]
+
+
+def _of_others(pairs: _Pairs, counts: Places, mentions: _Mentions, known: Known) -> list[Columns]:
+    """Columns of figures: of other mentions, and of other candidates."""
+    proposals = pairs.proposals
+    company = []
+    for mention, entity in zip(pairs.mentions.tolist(), pairs.entities.tolist(), strict=True):
+        others = mentions.others[mention]
+        company.append(sum(other in known.keys[entity] for other in others) / max(1, len(others)))
+    popular = np.array([proposal.entity.popularity or 0.0 for proposal in proposals])
+    number = np.repeat(counts, counts)
+    rank = np.arange(len(proposals)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return [
+        np.array(company),
+        np.log1p(popular),
+        _not_more_popular(popular, counts) / number,
+        1 - rank / number,
+        1 / number,
+        known.lengths[pairs.entities],
+        np.array([TOGETHER in proposal.entity.id for proposal in proposals]),
+    ]
+
+
+def _not_more_popular(popular: Columns, counts: Places) -> Places:
+    """How many candidates of its mention, itself included, are not more popular than each."""
+    of = np.repeat(np.arange(len(counts)), counts)
+    order = np.lexsort((popular, of))
+    last = np.ones(len(order), dtype=np.bool_)  # of those that are as popular
+    last[:-1] = (popular[order][1:] != popular[order][:-1]) | (of[order][1:] != of[order][:-1])
+    at = np.flatnonzero(last)
+    found = np.empty(len(order), dtype=np.int64)
+    found[order] = at[np.searchsorted(at, np.arange(len(order)))] + 1
+    return found - (np.cumsum(counts) - counts)[of]
 
 
 def _near(text: str, start: int, end: int) -> str:
     return f"{text[max(0, start - _NEAR) : start]}\n{text[end : end + _NEAR]}"
-
-
-def _singular(key: str) -> str:
-    return " ".join(map(singular, key.replace(BREAK, " ").split(" ")))
-
-
-def _together(names: Sequence[Terms], frequencies: Frequencies) -> _Names:
-    """The distinct words of each of several names."""
-    distinct = [np.unique(name) for name in names]
-    terms = np.concatenate(distinct)
-    of = np.repeat(np.arange(len(distinct)), [len(each) for each in distinct])
-    weights = frequencies.telling(terms)
-    totals = np.bincount(of, weights, minlength=len(distinct)).astype(np.float64)
-    return _Names(terms, of, weights, totals)
-
-
-def _grams(names: Sequence[Sequence[str]]) -> list[_Names]:
-    """The n-grams of the names of each of several things."""
-    flat = grams_of_names(keyed([name for of_one in names for name in of_one]))
-    plain = flat.grams > 0
-    grams, of = flat.grams[plain], flat.names[plain]
-    borders = np.cumsum([0, *map(len, names)])
-    at = np.searchsorted(of, borders).tolist()
-    found = []
-    for n, of_one in enumerate(names):
-        mine = of[at[n] : at[n + 1]] - borders[n]
-        ones = np.ones(len(mine))
-        totals = np.bincount(mine, minlength=len(of_one)).astype(np.float64)
-        found.append(_Names(grams[at[n] : at[n + 1]], mine, ones, totals))
-    return found
-
-
-def _sorted(name: _Names) -> _Names:
-    """One name, its terms in ascending order, so that others can be looked up among them."""
-    order = np.argsort(name.terms)
-    return _Names(name.terms[order], name.of[order], name.weights[order], name.totals)

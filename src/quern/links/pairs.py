@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -127,8 +129,8 @@ def contexts(
     windows, keys = codec.windows(encoding), unit_keys(encoding.features)
     found = []
     for start, end in places:
-        first = int(np.searchsorted(encoding.ends, start, side="right"))
-        last = int(np.searchsorted(encoding.starts, end)) - 1
+        first = bisect_right(encoding.ends, start)
+        last = bisect_left(encoding.starts, end) - 1
         window = max(windows, key=lambda w: (min(first - w.first, w.stop - 1 - last), -w.first))
         begin, stop = max(window.first, first - reach), min(window.stop, last + 1 + reach)
         place = np.full(stop - begin, INSIDE, dtype=np.int32)
@@ -174,6 +176,13 @@ def object_marks(context: Context, spans: Sequence[UnitSpan]) -> Floats:
     return marks
 
 
+def of_mentions(pairs: Sequence[Pair]) -> tuple[list[int], NDArray[np.int64]]:
+    """Where the pairs of each mention begin, and of which mention each pair is."""
+    same = [one.context is other.context for one, other in pairwise(pairs)]
+    new = np.array([True, *(not each for each in same)])
+    return np.flatnonzero(new).tolist(), np.cumsum(new) - 1
+
+
 def match_arrays(
     pairs: Sequence[Pair], length: int, described: int
 ) -> dict[str, NDArray[np.generic]]:
@@ -189,17 +198,21 @@ def match_arrays(
         (N, described); ``scalars`` (N, ``SCALARS``).
     """
     count = len(pairs)
-    place, text_keys = (np.zeros((count, length), dtype=np.int32) for _ in range(2))
+    first, which = of_mentions(pairs)
+    place, text_keys = (np.zeros((len(first), length), dtype=np.int32) for _ in range(2))
+    for i, n in enumerate(first):
+        context = pairs[n].context
+        units = len(context.place)
+        place[i, :units], text_keys[i, :units] = context.place, context.keys
     objects = np.zeros((count, length), dtype=np.float32)
     part, described_keys = (np.zeros((count, described), dtype=np.int32) for _ in range(2))
-    for i, (context, entity, marks, _) in enumerate(pairs):
-        units, of_entity = len(context.place), len(entity.part)
-        place[i, :units], text_keys[i, :units] = context.place, context.keys
-        objects[i, :units] = marks
-        part[i, :of_entity], described_keys[i, :of_entity] = entity.part, entity.keys
+    for i, (_, entity, marks, _) in enumerate(pairs):
+        units = len(entity.part)
+        part[i, :units], described_keys[i, :units] = entity.part, entity.keys
+        objects[i, : len(marks)] = marks
     return {
-        "place": place,
-        "text_keys": text_keys,
+        "place": place[which],
+        "text_keys": text_keys[which],
         "objects": objects,
         "part": part,
         "described_keys": described_keys,

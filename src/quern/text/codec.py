@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -227,8 +227,7 @@ class TextCodec:
         White space at its ends belongs to no unit and is left out.
         """
         text, starts, ends = encoding.text, encoding.starts, encoding.ends
-        first = int(np.searchsorted(starts, start))
-        last = int(np.searchsorted(ends, end, side="right")) - 1
+        first, last = bisect_left(starts, start), bisect_right(ends, end) - 1
         if not (start >= 0 and first <= last and end <= len(text)):
             return None
         cut = text[start : starts[first]].strip() or text[ends[last] : end].strip()
