@@ -39,6 +39,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     pytest.importorskip("torch")
     from quern.train.entity_training import EntityPlan
     from quern.train.link_training import LinkPlan
+    from quern.train.linker_training import LinkerPlan
     from quern.train.settings import listed
 
     page = (DOCS / "training.md").read_text(encoding="utf-8")
@@ -51,6 +52,11 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert set(shared) == set(wanted)
     assert set(own) <= set(of_links) <= set(own | shared)
     assert set(choice) <= set(of_choice) <= set(choice | shared)
+    both = dict(listed(LinkerPlan()))
+    assert set(both) == set(of_links) | set(of_choice)
+    assert {key for key in both if both[key] not in (of_links.get(key), of_choice.get(key))} == {
+        "frozen"
+    }, 'which docs/links.md says under "Both together"'
     for said, settings in (
         (shared, wanted),
         (shared | own, of_links),

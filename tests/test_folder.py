@@ -90,6 +90,30 @@ def test_an_empty_folder_may_be_replaced(tmp_path: Path) -> None:
     assert tree(tmp_path) == {"model": None, "model/a.txt": b"new"}
 
 
+def test_a_folder_of_models_is_replaced_where_its_parts_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "both"
+    path.mkdir()
+    for name in ("one", "other"):
+        write_model(path / name)
+    before = tree(tmp_path)
+    for parts in ((), ("one",)):
+        assert_not_replaced(path, parts)
+    assert tree(tmp_path) == before
+    with writing(path, overwrite=True, parts=("one", "other")) as temporary:
+        write_model(temporary / "one")
+    assert "one/quern.json" in tree(path) and not (path / "other").exists()
+    (path / "other").mkdir()
+    (path / "other" / "dear.txt").write_text("Dear Ada")
+    assert_not_replaced(path, ("one", "other"))
+
+
+def assert_not_replaced(path: Path, parts: tuple[str, ...]) -> None:
+    """Nothing is written over ``path``."""
+    refused = pytest.raises(FolderError, match="is not a model folder, it will not be replaced")
+    with refused, writing(path, overwrite=True, parts=parts):
+        pytest.fail("nothing should be written")
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt, FolderError])
 def test_an_error_leaves_nothing_and_keeps_the_old(

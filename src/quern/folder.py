@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -295,11 +295,16 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def writing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def writing(path: Path, *, overwrite: bool = False, parts: Collection[str] = ()) -> Iterator[Path]:
     """Write a folder whole or not at all: give a temporary sibling, rename it at the end.
 
     An existing folder is replaced only with ``overwrite``, and only after the new one is
     whole; on an error the old one stays as it was and nothing half-written is left.
+
+    Args:
+        path: the folder.
+        overwrite: replace a model folder that is there.
+        parts: names of the model folders in it, where it is none itself.
 
     Raises:
         FolderError: ``path`` exists and may not be replaced, or the disk refuses.
@@ -307,7 +312,7 @@ def writing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     try:
         if path.exists() and not overwrite:
             raise FolderError(f"{path}: exists already; choose another name or pass --overwrite")
-        if path.exists() and not (path.is_dir() and _replaceable(path)):
+        if path.exists() and not _replaceable(path, parts):
             raise FolderError(f"{path}: is not a model folder, it will not be replaced")
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -339,5 +344,9 @@ def _replace(path: Path, new: Path) -> None:
         shutil.rmtree(aside)
 
 
-def _replaceable(path: Path) -> bool:
-    return (path / MANIFEST).is_file() or not any(path.iterdir())
+def _replaceable(path: Path, parts: Collection[str] = ()) -> bool:
+    """Whether there is a model, nothing, or nothing but models of these names."""
+    if not path.is_dir():
+        return False
+    held = path.iterdir()
+    return (path / MANIFEST).is_file() or all(p.name in parts and _replaceable(p) for p in held)

@@ -9,6 +9,7 @@ import click
 from quern.cli import options
 from quern.cli.console import note
 from quern.cli.train_entities import entities
+from quern.cli.train_linker import linker
 from quern.cli.train_links import links
 from quern.cli.train_sentences import sentences
 from quern.cli.watch import run
@@ -23,6 +24,7 @@ def command() -> None:
 
 command.add_command(links)
 command.add_command(entities)
+command.add_command(linker)
 command.add_command(sentences)
 
 

@@ -41,12 +41,15 @@ def run(journey: Journey, out: Path, *, resume: bool, overwrite: bool) -> dict[s
 
 def _told(figures: dict[str, Any]) -> str:
     """The figures that decided, in words."""
+    said = []
+    if "f1" in figures:
+        f1, precision, recall = (figures[name] for name in ("f1", "precision", "recall"))
+        said.append(f"F1 {f1:.4f}, precision {precision:.4f}, recall {recall:.4f}")
     if "accuracy" in figures:
-        return f"accuracy {figures['accuracy']:.4f} of at most {figures['ceiling']:.4f}"
+        said.append(f"accuracy {figures['accuracy']:.4f} of at most {figures['ceiling']:.4f}")
     if "top1" in figures:
-        return ", ".join(f"{name} {figures[name]:.4f}" for name in ("top1", "top5", "top10", "mrr"))
-    f1, precision, recall = (figures[name] for name in ("f1", "precision", "recall"))
-    return f"F1 {f1:.4f}, precision {precision:.4f}, recall {recall:.4f}"
+        said += [f"{name} {figures[name]:.4f}" for name in ("top1", "top5", "top10", "mrr")]
+    return ", ".join(said)
 
 
 class _Watch:

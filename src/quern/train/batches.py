@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from heapq import merge
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,16 @@ _POOL = 50  # batches that are sorted by length together
 _ROUNDS = 6
 
 Places = NDArray[np.int64]
+
+
+class Batches(Protocol):
+    """The batches of one epoch, each a list of items."""
+
+    def __len__(self) -> int:
+        """Batches."""
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """The batches, the same each time."""
 
 
 class Order:
@@ -58,6 +69,29 @@ class Order:
             starts = np.arange(0, len(pool), self._size)
             for i in np.random.default_rng([*self._seed, at]).permutation(starts):
                 yield pool[i : i + self._size].tolist()
+
+
+class InTurn:
+    """Batches of several kinds of items, each kind spread evenly over the epoch."""
+
+    def __init__(self, *kinds: tuple[int, Batches]) -> None:
+        """Of each kind what is added to the numbers of its items, and its batches."""
+        self._kinds = kinds
+
+    def __len__(self) -> int:
+        """Batches of all kinds."""
+        return sum(len(batches) for _, batches in self._kinds)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """The batches, the same each time."""
+        turns = merge(*(_placed(first, batches) for first, batches in self._kinds))
+        return (batch for _, _, batch in turns)
+
+
+def _placed(first: int, batches: Batches) -> Iterator[tuple[float, int, list[int]]]:
+    """When in an epoch, from 0 to 1, each batch has its turn; its first item settles a tie."""
+    for number, batch in enumerate(batches):
+        yield (number + 0.5) / len(batches), first, [first + item for item in batch]
 
 
 def forget_words(

@@ -38,7 +38,7 @@ from quern.train.entities import EncodeGraph, EntityNet, MatchGraph
 from quern.train.entity_items import EntityItems
 from quern.train.export import ExportedGraph, export, parity
 from quern.train.linear import fit_linear
-from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights
+from quern.train.loop import Epoch, Schedule, Step, Trained, Trainer, Weights
 from quern.train.training import begin, codec_of, example_inputs, finish, manifest, named, prepare
 from quern.train.word_vectors import WordVectors
 
@@ -64,7 +64,7 @@ class EntityTraining:
         background: what is known before the network reads.
     """
 
-    task = "entities"
+    task = "links"
 
     def __init__(
         self,
@@ -111,7 +111,11 @@ class EntityTraining:
             self.net.freeze()
         questions = self.items.questions
         fit_linear(self.net.matcher, [(q.scalars, q.right) for q in questions])
-        self.trainer = Trainer(self.net, self.items, plan.schedule)
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """Runs the loop, unless it is another training that moves the weights."""
+        return Trainer(self.net, self.items, self.plan.schedule)
 
     @cached_property
     def _graphs(self) -> tuple[ExportedGraph, ExportedGraph]:
@@ -154,21 +158,30 @@ class EntityTraining:
 
     def run(self, checkpoint: Checkpoint | None = None) -> Iterator[Step | Epoch]:
         """Train; see ``Trainer.run``."""
-        yield from self.trainer.run(self._dev_scores, checkpoint)
+        yield from self.trainer.run(self.scores, checkpoint)
 
-    def write(self, path: Path, *, data: str | None, overwrite: bool = False) -> dict[str, Any]:
+    def write(
+        self,
+        path: Path,
+        *,
+        data: str | None,
+        overwrite: bool = False,
+        trained: Trained | None = None,
+    ) -> dict[str, Any]:
         """Tune the threshold, write the folder, and measure it as users will run it.
 
         Args:
             path: the folder to write.
             data: SHA-256 of the training file, None where it was no file.
             overwrite: replace a model folder that is there.
+            trained: what another training made of this network, in place of its own.
 
         Returns:
             What was measured, as it stands in ``metrics.json``.
         """
-        arrays = named(self.trainer.best)
-        best = self._model(self.trainer.best)
+        weights, epochs = trained or self.trainer.trained
+        arrays = named(weights)
+        best = self._model(weights)
         threshold, fitted = tune_entities(best, self.kb, self.dev, self._dev_options)
         with folder.writing(path, overwrite=overwrite) as temporary:
             self.codec.save(temporary / folder.CODEC)
@@ -187,7 +200,7 @@ class EntityTraining:
                 "dev": choice_figures(model, self.kb, self.dev),
                 "dev_texts": len(self.dev),
                 "calibration": fitted.row(),
-                "epochs": self.trainer.state.history,
+                "epochs": epochs,
             }
             finish(temporary, path.name, metrics)
         return metrics
@@ -198,7 +211,7 @@ class EntityTraining:
         plan = self.plan
         settings = {**msgspec.to_builtins(plan.settings), **msgspec.to_builtins(plan.candidates)}
         return msgspec.structs.replace(
-            manifest(self.task, plan, self.codec, self._init, self._vectors),
+            manifest("entities", plan, self.codec, self._init, self._vectors),
             settings=settings,
             thresholds={"nil": threshold},
             calibration=fitted.scaling,
@@ -206,7 +219,8 @@ class EntityTraining:
             data=data,
         )
 
-    def _dev_scores(self, weights: Weights) -> dict[str, float]:
+    def scores(self, weights: Weights) -> dict[str, float]:
+        """What some weights score on dev, the best of a few thresholds taken."""
         texts = [example.text for example in self.dev]
         places = [[mention.place for mention in example.mentions] for example in self.dev]
         weighed = self._model(weights).weigh(texts, places, self.kb, self._dev_options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ from quern.train.encoders import Pretrained
 from quern.train.export import ExportedGraph, export, parity
 from quern.train.link_items import LinkItems
 from quern.train.links import MentionGraph, MentionNet
-from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights
+from quern.train.loop import Epoch, Schedule, Step, Trained, Trainer, Weights
 from quern.train.training import (
+    Shared,
     begin,
     codec_of,
     example_inputs,
@@ -76,8 +78,9 @@ class LinkTraining:
         init: Pretrained | None = None,
         base: FindsNames | None = None,
         vectors: WordVectors | None = None,
+        shared: Shared | None = None,
     ) -> None:
-        """Fit the codec, learn the names, align the labels, build the network and its graph.
+        """Fit the codec, learn the names, align the labels, build the network.
 
         Args:
             train: labelled texts.
@@ -86,6 +89,8 @@ class LinkTraining:
             init: an encoder to start from.
             base: the names of a knowledge base.
             vectors: of words, read beside the units.
+            shared: codec and encoder of another network, which began with ``init`` and
+                ``vectors``, in place of its own.
 
         Raises:
             DataError: there is nothing to learn from or to choose by.
@@ -98,7 +103,8 @@ class LinkTraining:
             raise DataError("names=base wants a knowledge base, and a knowledge base names=base")
         self.plan, self.dev, self._base = plan, list(dev), base
         prepare(plan.schedule)
-        self.codec = codec_of((e.text for e in train), plan.rules, init, vectors)
+        texts = (example.text for example in train)
+        self.codec = shared.codec if shared else codec_of(texts, plan.rules, init, vectors)
         self.names = None if settings.names == "none" else Dictionary.learn(train, base)
         self._payload = None if self.names is None else self.names.payload()
         spans = settings.pairing == "spans"
@@ -106,9 +112,20 @@ class LinkTraining:
         self._usual = LinkThresholds(span=LINK_SPAN) if spans else LinkThresholds()
         self.net = MentionNet(settings, self.codec)
         self._vectors, self._init = vectors, init
-        begin(self.net.encoder, settings, self.codec, init, vectors)
-        self.trainer = Trainer(self.net, self.items, plan.schedule)
-        self._graph = export_mentions(self.net, self.codec)
+        if shared:
+            self.net.encoder = shared.encoder
+        else:
+            begin(self.net.encoder, settings, self.codec, init, vectors)
+
+    @cached_property
+    def _graph(self) -> ExportedGraph:
+        """The graph, exported when dev is first scored."""
+        return export_mentions(self.net, self.codec)
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """Runs the loop, unless it is another training that moves the weights."""
+        return Trainer(self.net, self.items, self.plan.schedule)
 
     @property
     def problems(self) -> list[Problem]:
@@ -134,21 +151,30 @@ class LinkTraining:
 
     def run(self, checkpoint: Checkpoint | None = None) -> Iterator[Step | Epoch]:
         """Train; see ``Trainer.run``."""
-        yield from self.trainer.run(self._dev_scores, checkpoint)
+        yield from self.trainer.run(self.scores, checkpoint)
 
-    def write(self, path: Path, *, data: str | None, overwrite: bool = False) -> dict[str, Any]:
+    def write(
+        self,
+        path: Path,
+        *,
+        data: str | None,
+        overwrite: bool = False,
+        trained: Trained | None = None,
+    ) -> dict[str, Any]:
         """Tune thresholds, write the folder, calibrate it, and measure it as users will run it.
 
         Args:
             path: the folder to write.
             data: SHA-256 of the training file, None where it was no file.
             overwrite: replace a model folder that is there.
+            trained: what another training made of this network, in place of its own.
 
         Returns:
             What was measured, as it stands in ``metrics.json``.
         """
-        arrays = named(self.trainer.best)
-        tuned, _ = tune_mentions(self._model(self.trainer.best, self._usual), self.dev)
+        weights, epochs = trained or self.trainer.trained
+        arrays = named(weights)
+        tuned, _ = tune_mentions(self._model(weights, self._usual), self.dev)
         with folder.writing(path, overwrite=overwrite) as temporary:
             self.codec.save(temporary / folder.CODEC)
             (temporary / "mentions.onnx").write_bytes(self._graph.refill(arrays))
@@ -161,7 +187,7 @@ class LinkTraining:
                 "dev": score_mentions(written, self.dev).figures(),
                 "dev_texts": len(self.dev),
                 "calibration": calibrate_mentions(temporary, written, self.dev),
-                "epochs": self.trainer.state.history,
+                "epochs": epochs,
             }
             finish(temporary, path.name, metrics)
         return metrics
@@ -175,7 +201,8 @@ class LinkTraining:
             data=data,
         )
 
-    def _dev_scores(self, weights: Weights) -> dict[str, float]:
+    def scores(self, weights: Weights) -> dict[str, float]:
+        """What some weights score on dev, thresholds tuned a little."""
         # Early on all probabilities are low; fixed thresholds would call every epoch alike.
         spans = self._usual.span is not msgspec.UNSET
         tried = [LinkThresholds(t, t, t if spans else msgspec.UNSET) for t in _TRIED]

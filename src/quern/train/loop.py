@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from statistics import fmean
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 import torch
 from torch import Tensor, nn
 
 from quern.errors import TrainingError
+from quern.train.batches import Batches
 from quern.train.checkpoint import Checkpoint, State
 from quern.train.memory import give_back
 from quern.train.row_table import RowTable
@@ -59,16 +62,6 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.precision == "bf16"
 
 
-class Batches(Protocol):
-    """The batches of one epoch, as lists of items."""
-
-    def __len__(self) -> int:
-        """How many."""
-
-    def __iter__(self) -> Iterator[list[int]]:
-        """The same each time."""
-
-
 class Task(Protocol):
     """What the loop needs to know of a task."""
 
@@ -98,7 +91,10 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Epoch(msgspec.Struct, frozen=True):
-    """One epoch ended and was scored on dev."""
+    """One epoch ended and was scored on dev.
+
+    ``losses`` are means over the steps that had them.
+    """
 
     stage: int
     epoch: int
@@ -111,6 +107,13 @@ class Epoch(msgspec.Struct, frozen=True):
 
 Weights = dict[str, Tensor]
 Evaluate = Callable[[Weights], Mapping[str, float]]
+
+
+class Trained(NamedTuple):
+    """What a training came to: the best weights, and the facts of its epochs."""
+
+    weights: Weights
+    epochs: list[dict[str, Any]]
 
 
 class Trainer:
@@ -154,6 +157,11 @@ class Trainer:
                 checkpoint.save(self._tensors(), self.state)
             give_back()
 
+    @property
+    def trained(self) -> Trained:
+        """What it came to so far."""
+        return Trained(self.best, self.state.history)
+
     def _stage_over(self) -> bool:
         state = self.state
         limit = self.schedule.epochs
@@ -173,7 +181,7 @@ class Trainer:
         state, schedule = self.state, self.schedule
         order = self.task.order(schedule.batch_size, schedule.seed, state.epoch)
         began, items = time.perf_counter(), 0
-        sums: dict[str, float] = {}
+        terms: dict[str, list[float]] = defaultdict(list)
         for number, batch in enumerate(order, 1):
             start = time.perf_counter()
             if state.stage == 0:
@@ -184,7 +192,7 @@ class Trainer:
             if number % _TIDY == 0:
                 give_back()
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value / len(order)
+                terms[name].append(value)
             yield Step(
                 state.stage,
                 state.epoch,
@@ -203,7 +211,8 @@ class Trainer:
             self.best = {name: tensor.clone() for name, tensor in self.average.items()}
         elif state.score > 0:  # patience begins when something has been learned
             state.stale += 1
-        fact = Epoch(state.stage, state.epoch, sums, scores, better, seconds, items)
+        means = {name: fmean(values) for name, values in terms.items()}
+        fact = Epoch(state.stage, state.epoch, means, scores, better, seconds, items)
         state.history.append(msgspec.to_builtins(fact))
         state.epoch += 1
         yield fact

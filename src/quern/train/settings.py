@@ -13,6 +13,7 @@ from quern.links.settings import ENTITY_PRESETS
 from quern.sentences import SENTENCE_PRESETS
 from quern.train.entity_training import EntityPlan
 from quern.train.link_training import LinkPlan
+from quern.train.linker_training import LinkerPlan
 from quern.train.sentence_training import SentencePlan
 from quern.train.triple_training import Plan
 from quern.triples import PRESETS
@@ -39,13 +40,19 @@ def entity_plan(preset: str, words: Sequence[str]) -> EntityPlan:
     return with_words(EntityPlan(settings=ENTITY_PRESETS[preset]), words)
 
 
+def linker_plan(preset: str, words: Sequence[str]) -> LinkerPlan:
+    """A plan for both together; see ``plan``."""
+    both = LinkerPlan(mentions=LINK_PRESETS[preset], entities=ENTITY_PRESETS[preset])
+    return with_words(both, words)
+
+
 def sentence_plan(preset: str, words: Sequence[str]) -> SentencePlan:
     """A plan for sentences; see ``plan``."""
     return with_words(SentencePlan(settings=SENTENCE_PRESETS[preset]), words)
 
 
 def with_words(plan: _P, words: Sequence[str]) -> _P:
-    """Any plan, changed by ``KEY=VALUE`` words; a key is looked for in all parts of the plan.
+    """Any plan, changed by ``KEY=VALUE`` words; a key is set in every part of it that has it.
 
     Raises:
         DataError: see ``plan``.
@@ -54,11 +61,12 @@ def with_words(plan: _P, words: Sequence[str]) -> _P:
     parts = [part for part in values.values() if isinstance(part, dict)] + [values]
     for word in words:
         key, equals, value = word.partition("=")
-        part = next((p for p in parts if key in p and not isinstance(p[key], dict)), None)
-        if not equals or part is None:
-            known = sorted(k for p in parts for k, v in p.items() if not isinstance(v, dict))
+        having = [part for part in parts if key in part and not isinstance(part[key], dict)]
+        if not equals or not having:
+            known = sorted({k for p in parts for k, v in p.items() if not isinstance(v, dict)})
             raise DataError(f"--set {word}: expected KEY=VALUE with KEY one of: {', '.join(known)}")
-        part[key] = _parse(value, part[key])
+        for part in having:
+            part[key] = _parse(value, part[key])
     try:
         return msgspec.convert(values, type(plan))
     except msgspec.ValidationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -25,12 +25,8 @@ from quern.train.memory import keep_freed
 from quern.train.word_vectors import WordVectors
 
 
-class Planned(Protocol):
+class Scheduled(Protocol):
     """The settings of a training."""
-
-    @property
-    def settings(self) -> msgspec.Struct:
-        """Those of the network."""
 
     @property
     def about(self) -> folder.About:
@@ -41,19 +37,36 @@ class Planned(Protocol):
         """How the network is trained."""
 
 
+class Planned(Scheduled, Protocol):
+    """The settings of a training of one network."""
+
+    @property
+    def settings(self) -> msgspec.Struct:
+        """Those of the network."""
+
+
+class Shared(NamedTuple):
+    """What a network has in common with another one."""
+
+    codec: TextCodec
+    encoder: Encoder
+
+
 class Training(Protocol):
     """A training of any task, on its way to a folder.
 
     Attributes:
         task: what ``quern check`` calls it.
-        trainer: runs the loop.
     """
 
     task: str
-    trainer: Trainer
 
     @property
-    def plan(self) -> Planned:
+    def trainer(self) -> Trainer:
+        """Runs the loop."""
+
+    @property
+    def plan(self) -> Scheduled:
         """Its settings: a struct."""
 
     @property
