@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import sets
 from benchmarks.bases import BASES, PLAIN, base_of, examples_of
 from benchmarks.options import CACHE, Options, Outcome
+from benchmarks.tfidf import grams_of
 from benchmarks.training import Watch
 from benchmarks.triples_accuracy import of_encoder
 from quern.bench import peak_memory
@@ -153,7 +153,7 @@ class TfIdf:
         self._counts: Counter[str] = Counter()
         self._number = 0
         for entity in base:
-            self._counts.update(set(_grams(described(entity))))
+            self._counts.update(set(grams_of(described(entity))))
             self._number += 1
 
     def __call__(self, text: str, entity: Entity) -> float:
@@ -164,15 +164,10 @@ class TfIdf:
     def _weighted(self, text: str) -> dict[str, float]:
         weights = {
             gram: (1 + math.log(count)) * math.log(self._number / (1 + self._counts[gram]))
-            for gram, count in Counter(_grams(text)).items()
+            for gram, count in Counter(grams_of(text)).items()
         }
         norm = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
         return {gram: weight / norm for gram, weight in weights.items()}
-
-
-def _grams(text: str) -> list[str]:
-    folded = "".join(text.lower().split())
-    return [*folded, *map("".join, pairwise(folded))]
 
 
 def _share(

@@ -11,7 +11,14 @@ import msgspec
 from benchmarks.options import CACHE
 from quern.data import numbered_lines, open_bytes, read_triples, writing
 from quern.errors import DataError
-from quern.records import LabelledMention, LabelledTriple, LinkExample, TripleExample
+from quern.records import (
+    LabelledMention,
+    LabelledTriple,
+    LinkExample,
+    SentenceExample,
+    SentencePair,
+    TripleExample,
+)
 
 Part = Literal["train", "dev", "test"]
 
@@ -24,6 +31,12 @@ TRIPLES: dict[str, tuple[Part, ...]] = {
 }
 MADE = CACHE / "labels"  # what is made of the sets here; git ignores it
 TEXTS = {"zh": "duie", "en": "knowledgenet"}  # whose dev texts are read where speed is measured
+
+
+class _Pair(msgspec.Struct):
+    a: str
+    b: str
+    label: float
 
 
 class _Marked(msgspec.Struct):
@@ -43,6 +56,46 @@ def links_path(data: Path | None, name: str, part: Part) -> Path:
 def base_path(data: Path | None, name: str) -> Path:
     """Where the entities of a knowledge base lie; see ``_path``."""
     return _path(data, f"linking/{name}/kb.jsonl.gz")
+
+
+def synonyms_path(data: Path | None, name: str) -> Path:
+    """Where groups of synonymous sentences lie; see ``_path``."""
+    return _path(data, f"similar/tongyiju/{name}.tsv.gz")
+
+
+def pairs_path(data: Path | None, name: str) -> Path:
+    """Where labelled pairs of sentences lie; see ``_path``."""
+    return _path(data, f"similar/pairs/{name}.jsonl")
+
+
+def synonyms(path: Path) -> list[SentenceExample]:
+    """Lines of a group, a tab and a sentence."""
+    found = []
+    with open_bytes(path) as stream:
+        for number, line in numbered_lines(stream):
+            group, _, text = line.decode().partition("\t")
+            if text.strip():
+                found.append(SentenceExample(text, group, None, number))
+    return found
+
+
+def sentence_pairs(path: Path) -> list[SentencePair]:
+    """Lines of two sentences and whether they mean the same."""
+    with open_bytes(path) as stream:
+        rows = [msgspec.json.decode(line, type=_Pair) for _, line in numbered_lines(stream)]
+    return [SentencePair(row.a, row.b, float(row.label)) for row in rows]
+
+
+def intents(data: Path | None, name: str) -> dict[str, list[Path]]:
+    """The files of the parts of a set of intents; queries out of scope are in dev and in test."""
+    files = {
+        "banking77": {"train": ["train"], "test": ["test"]},
+        "clinc150": {"train": ["train"], "dev": ["val", "oos_val"], "test": ["test", "oos_test"]},
+    }
+    return {
+        part: [_path(data, f"similar/{name}/{file}.jsonl") for file in of]
+        for part, of in files[name].items()
+    }
 
 
 def pages(data: Path | None) -> list[Path]:

@@ -38,7 +38,7 @@ def write(path: Path, lines: list[dict[str, object]]) -> Path:
 
 def run(*args: str | Path, trained_on: str | None = None) -> Result:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(verb, "_links", lambda model: None)
+        patch.setattr(verb, "_of_other_task", lambda model: None)
         patch.setattr(of_triples, "_open", lambda model: (MODEL, trained_on))
         return CliRunner().invoke(verb.command, ["a-model", *map(str, args)])
 

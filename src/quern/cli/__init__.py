@@ -23,6 +23,7 @@ VERBS = {
     "bench": "Measure a model's speed (and score) on your own file.",
     "extract": "Read facts out of texts.",
     "link": "Find what is named in texts.",
+    "vectors-of": "Give the vector of each text.",
     "kb": "Keep a knowledge base: import entities, search, change, find their names in texts.",
     "info": "Say what a model folder holds, or which models there are.",
     "export": "Write a model folder in another form, such as int8.",
@@ -38,7 +39,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command = importlib.import_module(f"quern.cli.{cmd_name}").command
+        command = importlib.import_module(f"quern.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 

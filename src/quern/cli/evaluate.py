@@ -10,6 +10,7 @@ import click
 
 from quern.cli import options
 from quern.cli.evaluate_links import evaluate_choices, evaluate_linking, evaluate_mentions
+from quern.cli.evaluate_sentences import evaluate_sentences
 from quern.cli.evaluate_tables import Asked
 from quern.cli.evaluate_triples import Ruled, evaluate_triples
 from quern.cli.rules import read_schema, schema_options
@@ -52,6 +53,12 @@ from quern.shipped import find
     help="A model that chooses entities (quern train entities), to be scored together with MODEL, "
     "which finds the mentions.",
 )
+@click.option(
+    "--known",
+    type=click.Path(path_type=Path),
+    help="For a model of sentences: the sentences among which those of DATA are looked for. "
+    "[default: DATA itself]",
+)
 @options.table_or_json
 @options.threads
 def command(
@@ -65,6 +72,7 @@ def command(
     without: tuple[Rule, ...],
     kb: Path | None,
     entities: str | None,
+    known: Path | None,
     form: Literal["table", "json"],
     threads: int,
 ) -> None:
@@ -78,6 +86,10 @@ def command(
     mentions, and wants --kb. A model that finds mentions and --entities are scored from end to
     end: a link is right if its place and its entity are. None of them takes --strict or --schema.
 
+    Models of sentences are scored on lines of {"text", "group"}: each is looked for among all
+    others, or among those of --known. On lines of {"text", "other", "score"} the cosines of
+    the pairs are compared with their scores.
+
     \b
     Examples:
       quern evaluate my-model test.jsonl
@@ -86,23 +98,30 @@ def command(
       quern evaluate my-model test.jsonl --strict --format json > scores.json
       quern evaluate my-entities test.jsonl --kb kb.sqlite --report errors.html
       quern evaluate my-links test.jsonl --entities my-entities --kb kb.sqlite
+      quern evaluate my-sentences test.jsonl --known train.jsonl
     """
     if page is not None and not page.absolute().parent.is_dir():
         raise click.BadParameter(f"{page.parent}: no such folder", param_hint="--report")
     asked = Asked(data, kb, page, errors, target, form, threads)
-    if (folder := _links(model)) is not None:
-        _refuse(model, {"--strict": strict, "--schema": schema_file, "--without": without})
+    ruled_out = {"--strict": strict, "--schema": schema_file, "--without": without}
+    if (folder := _of_other_task(model)) is None:
+        _refuse(model, {"--kb": kb, "--entities": entities, "--known": known})
+    elif folder.manifest.task == "sentences":
+        _refuse(model, {**ruled_out, "--kb": kb, "--entities": entities})
+        _refuse(model, {"--report": page, "--target-precision": target})
+        return evaluate_sentences(folder, asked, known)
+    else:
+        _refuse(model, {**ruled_out, "--known": known})
         return _evaluate_links(folder, entities, asked)
-    _refuse(model, {"--kb": kb, "--entities": entities})
     schema = read_schema(schema_file, without)
     ruled = None if schema is None or schema_file is None else Ruled(schema, schema_file, without)
     evaluate_triples(model, asked, strict, ruled)
 
 
-def _links(model: str) -> ModelFolder | None:
-    """The folder of a model that finds mentions or chooses entities, None of any other."""
+def _of_other_task(model: str) -> ModelFolder | None:
+    """The folder of a model that does not read triples, None of one that does."""
     folder = ModelFolder(find(model))
-    return folder if folder.manifest.task in ("links", "entities") else None
+    return None if folder.manifest.task == "triples" else folder
 
 
 def _evaluate_links(folder: ModelFolder, entities: str | None, asked: Asked) -> None:
