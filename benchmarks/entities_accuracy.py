@@ -21,13 +21,13 @@ from benchmarks.triples_accuracy import of_encoder
 from quern.bench import peak_memory
 from quern.errors import DataError
 from quern.evaluation.given import judge_entities
-from quern.evaluation.link_figures import summarise_choices
-from quern.evaluation.linking import JudgedLinks
+from quern.evaluation.link_figures import summarise_choices, summarise_links
+from quern.evaluation.linking import JudgedLinks, judge_found
 from quern.kb import KnowledgeBase
-from quern.links import EntityModel
+from quern.links import EntityModel, Linker
 from quern.links.described import described
 from quern.records import Entity, LinkExample, ids_of
-from quern.tasks import load_entities
+from quern.tasks import load_entities, load_links
 
 
 class Recipe(NamedTuple):
@@ -55,15 +55,20 @@ SCORED: dict[str, tuple[sets.Part, ...]] = {
 }
 
 
+LINKED = "-linked"  # cases that find the mentions, too
+
+
 def cases(options: Options) -> list[str]:
-    """One for each set, and one more for a base without popularities."""
+    """One for each set, and one more for a base without popularities; from end to end if asked."""
     if options.models and not options.cases:
         raise DataError("--model says which folder to score; say on which set with --case")
-    return list(RECIPES)
+    return [*RECIPES, *(case for case in options.cases if case == f"ncbi-disease{LINKED}")]
 
 
 def run(case: str, options: Options) -> Outcome:
     """Train by the recipe, or take the given folder; score it, and tf-idf beside it."""
+    if case.endswith(LINKED):
+        return _linked(case.removesuffix(LINKED), options)
     recipe = RECIPES[case]
     train = sets.links_path(options.data, recipe.of, "train")
     scored = {part: sets.links_path(options.data, recipe.of, part) for part in SCORED[recipe.of]}
@@ -80,6 +85,30 @@ def run(case: str, options: Options) -> Outcome:
         for part, path in scored.items():
             figures[part] = scores(model, base, examples_of(path, base))
     return Outcome(figures, [train, *scored.values()])
+
+
+def _linked(of: str, options: Options) -> Outcome:
+    """From end to end, with one model that finds mentions and one that chooses entities."""
+    if len(options.models) != 2:
+        raise DataError("give two models: --model MENTIONS --model ENTITIES")
+    mentions, entities = map(Path, options.models)
+    scored = {part: sets.links_path(options.data, of, part) for part in SCORED[of]}
+    figures: dict[str, Any] = {"models": [mentions.name, entities.name]}
+    with KnowledgeBase.open(base_of(options.data, BASES[of])) as base:
+        model = load_entities(entities)
+        linker = Linker(load_links(mentions, kb=base.names), model, base)
+        for part, path in scored.items():
+            given = list(judge_entities(model, base, examples_of(path, base)))
+            found = list(judge_found(linker, given))
+            evaluation = summarise_links(found, summarise_choices(given))
+            rows = {
+                "mentions": evaluation.mentions.overall,
+                "links": evaluation.links,
+                "interval": evaluation.interval,
+                "ceiling": evaluation.ceiling,
+            }
+            figures[part] = {**rows, "accuracy_given_mentions": evaluation.given.linked.accuracy}
+    return Outcome(figures, list(scored.values()))
 
 
 def _train(
