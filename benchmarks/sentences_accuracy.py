@@ -59,6 +59,7 @@ _INTENTS = (
     *("epochs=20", "fine_epochs=2", "patience=4", "rate=0.003", "dropout=0.5", "unknown=0.2"),
     "batch_size=64",
 )
+_ENCODED = ("dim=96", "rate=0.002")  # for the encoder of preset fast, by --init
 _FULL = ("rate=0.001", "dropout=0.3", "unknown=0.1", "epochs=10")
 RECIPES = {
     **{
@@ -71,6 +72,8 @@ RECIPES = {
     "core-hard": Recipe("core", "fast", (*_PAIRS, "loss=contrastive", "hard=0.5", *_CARD)),
     "core-gru": Recipe("core", "gru", (*_PAIRS, "loss=contrastive", *_CARD)),
     "core-wide": Recipe("core", "fast", (*_PAIRS, *_WIDE, "loss=contrastive", *_CARD)),
+    "core-full": Recipe("core", "full", (*_PAIRS, *_WIDE, *_ENCODED, "loss=contrastive", *_CARD)),
+    "all-full": Recipe("all", "full", (*_PAIRS, *_WIDE, *_ENCODED, "loss=contrastive", *_CARD)),
     "all-contrastive": Recipe("all", "fast", (*_PAIRS, "loss=contrastive", *_CARD)),
     "all-wide": Recipe("all", "fast", (*_PAIRS, *_WIDE, "loss=contrastive", *_CARD)),
     "clinc150": Recipe("clinc150", "fast", _INTENTS),
