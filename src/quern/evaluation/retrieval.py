@@ -223,5 +223,5 @@ def _best_cut(cosines: Floats, same: NDArray[np.bool_]) -> tuple[float, float]:
     right = np.r_[0, np.cumsum(hits)] + (~same).sum() - np.r_[0, np.cumsum(~hits)]
     ends = np.r_[True, sorted_[1:] != sorted_[:-1], True]  # equals stay together
     best = int(np.argmax(np.where(ends, right, -1)))
-    threshold = float(sorted_[best - 1]) if best else 1.0
+    threshold = float(sorted_[best - 1]) if best else float(np.nextafter(sorted_[0], np.inf))
     return float(right[best]) / len(cosines), threshold
