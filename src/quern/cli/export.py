@@ -10,10 +10,12 @@ import click
 from quern.bench import LOSS
 from quern.cli import options
 from quern.cli.console import note
-from quern.data import read_links, read_triples
+from quern.data import read_links, read_sentences, read_triples
 from quern.errors import MissingExtra
 from quern.folder import ModelFolder
 from quern.shipped import find
+
+_SCORES = {"entities": ("accuracy", "accuracy"), "sentences": ("top-1", "top1")}
 
 
 @click.command("export")
@@ -39,16 +41,22 @@ def command(
     """Write MODEL in another form into the folder OUT, and score it again (extra 'train').
 
     Both folders are scored on DATA through the code that users run. The folder is written
-    even if it lost more than 0.3 points of F1 (of accuracy, if it chooses entities), with a
-    warning and exit status 1, so that it can be looked at; `quern bench OUT DATA --against MODEL`
-    says whether it is worth having.
+    even if it lost more than 0.3 points of F1 (of accuracy, if it chooses entities; of sentences
+    whose nearest is of their group, if it reads sentences), with a warning and exit status 1, so
+    that it can be looked at; `quern bench OUT DATA --against MODEL` says whether it is worth
+    having.
 
     \b
     Example:
       quern export model model-int8 --int8 --data dev.jsonl
     """
     try:
-        from quern.train.int8 import write_entities_int8, write_int8, write_links_int8
+        from quern.train.int8 import (
+            write_entities_int8,
+            write_int8,
+            write_links_int8,
+            write_sentences_int8,
+        )
     except ModuleNotFoundError as error:
         raise MissingExtra("quern export", "train") from error
     source = find(model)
@@ -60,9 +68,11 @@ def command(
         elif task == "entities":
             base = stack.enter_context(options.opened(kb))
             metrics = write_entities_int8(source, out, read_links(data), base, overwrite=overwrite)
+        elif task == "sentences":
+            metrics = write_sentences_int8(source, out, read_sentences(data), overwrite=overwrite)
         else:
             metrics = write_int8(source, out, read_triples(data), overwrite=overwrite)
-    said, key = ("accuracy", "accuracy") if task == "entities" else ("F1", "f1")
+    said, key = _SCORES.get(task, ("F1", "f1"))
     before, after = metrics["fp32"][key], metrics["dev"][key]
     note(f"wrote {out}: {said} {after:.4f}, was {before:.4f} in fp32")
     if before - after > LOSS:

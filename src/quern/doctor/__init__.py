@@ -6,10 +6,17 @@ from quern.doctor.findings import KINDS, Finding, Place
 from quern.doctor.links import LINK_KINDS, LinkFile, LinkReport, Reach, examine_links
 from quern.doctor.proposed import examine_candidates
 from quern.doctor.report import FileReport, Lengths, Predicate, Report, Shared, TypePair
+from quern.doctor.sentences import (
+    SENTENCE_KINDS,
+    SentenceFile,
+    SentenceReport,
+    examine_sentences,
+)
 
 __all__ = [
     "KINDS",
     "LINK_KINDS",
+    "SENTENCE_KINDS",
     "FileReport",
     "Finding",
     "Lengths",
@@ -19,10 +26,13 @@ __all__ = [
     "Predicate",
     "Reach",
     "Report",
+    "SentenceFile",
+    "SentenceReport",
     "Shared",
     "TypePair",
     "examine",
     "examine_candidates",
     "examine_links",
+    "examine_sentences",
     "reachable",
 ]

@@ -188,6 +188,14 @@ def evaluate_retrieval(
     return summarise_retrieval(look_up(queries, of, *numbered(known)), len(known))
 
 
+def retrieval_figures(
+    model: SentenceModel, examples: Sequence[SentenceExample]
+) -> dict[str, float]:
+    """A few figures of sentences ranked among themselves; the first decides between models."""
+    found = evaluate_retrieval(model, examples)
+    return {**{f"top{k}": share for k, share in found.top.items()}, "mrr": found.mrr}
+
+
 def grade_pairs(model: SentenceModel, pairs: Sequence[SentencePair]) -> Graded:
     """How the cosines of pairs go with their scores."""
     ours = model([pair.text for pair in pairs])

@@ -17,11 +17,13 @@ from quern.card import write_card
 from quern.errors import DataError, FolderError
 from quern.evaluation.given import choice_figures, tune_entities
 from quern.evaluation.mentions import calibrate_mentions, score_mentions
+from quern.evaluation.retrieval import retrieval_figures
 from quern.kb import KnowledgeBase
 from quern.links import Decision, EntityModel, FindsNames, MentionModel
-from quern.records import Link, LinkExample, Mention, TripleExample
+from quern.records import Link, LinkExample, Mention, SentenceExample, TripleExample
 from quern.runtime import Arrays, Graph, Results
-from quern.tasks import load, load_entities, load_links, load_one
+from quern.sentences import SentenceModel, SentenceSettings, Vectors
+from quern.tasks import load, load_entities, load_links, load_one, load_sentences
 from quern.train.quantise import quantise, recorded
 from quern.triples import Thresholds, TripleModel
 
@@ -35,6 +37,7 @@ _EAGER = Thresholds(0.05, 0.05, 0.5, 0.5)  # so that texts without facts show su
 _ONE_ROW = (
     *("net.relations.", "net.objects.reader.", "net.objects.subject."),
     *("net.matcher.joined.", "net.matcher.out.", "net.matcher.scalars."),
+    *("net.out.", "net.bag_out.", "net.pooling.weigh."),  # of sentences
 )
 # Marks of what is known: tiny, and the texts that fix the scales may hold nothing known.
 _MARKS = ("net.subjects.known.", "net.objects.known.", "net.head.names.")
@@ -177,6 +180,48 @@ def write_entities_int8(
         }
         write_card(temporary, out.name, metrics)
     return metrics
+
+
+def write_sentences_int8(
+    source: Path, out: Path, examples: Sequence[SentenceExample], *, overwrite: bool = False
+) -> dict[str, Any]:
+    """The same for a model of sentences; see ``write_int8``.
+
+    Args:
+        source: a model folder in fp32.
+        out: the folder to write.
+        examples: sentences in groups, which are ranked among themselves.
+        overwrite: replace a model folder that is there.
+    """
+    given = _checked(source)
+    if len({example.group for example in examples}) in (0, len(examples)):
+        raise DataError("no two of the sentences are of one group; nothing could be scored")
+    texts = [example.text for example in examples]
+    old, recorder = load_sentences(source), _Recorder(given.graph("encode"))
+    settings = msgspec.convert(given.manifest.settings, SentenceSettings)
+    SentenceModel(given.codec, recorder, settings)(texts[:_CALIBRATION])
+    with folder.writing(out, overwrite=overwrite) as temporary:
+        _quantise(given, temporary, {"encode": recorder.runs})
+        new = load_sentences(temporary)
+        metrics = {
+            "dev": retrieval_figures(new, examples),
+            "fp32": retrieval_figures(old, examples),
+            "dev_texts": len(examples),
+            "speed": _speed(_Vectors(old), _Vectors(new), given, texts),
+        }
+        write_card(temporary, out.name, metrics)
+    return metrics
+
+
+class _Vectors:
+    """Reads texts as other models do, so that it can be timed as they are."""
+
+    def __init__(self, model: SentenceModel) -> None:
+        self._model = model
+
+    def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[Vectors]:
+        """The vector of every text."""
+        return list(self._model(texts))
 
 
 class _Given:

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from quern import folder
 from quern.alignment import Problem
 from quern.errors import DataError
-from quern.evaluation.retrieval import evaluate_retrieval
+from quern.evaluation.retrieval import retrieval_figures
 from quern.records import SentenceExample
 from quern.runtime import Graph, batches, padded
 from quern.sentences import SentenceFitting, SentenceModel, SentenceSettings, arrays_of
@@ -146,7 +146,7 @@ class SentenceTraining:
             about = msgspec.structs.replace(about, data=data)
             folder.write_json(temporary / folder.MANIFEST, about)
             metrics = {
-                "dev": dev_figures(load_sentences(temporary), self.dev),
+                "dev": retrieval_figures(load_sentences(temporary), self.dev),
                 "dev_texts": len(self.dev),
                 "groups": len(self.items.names),
                 "epochs": self.trainer.state.history,
@@ -156,7 +156,7 @@ class SentenceTraining:
 
     def _dev_scores(self, weights: Weights) -> dict[str, float]:
         graph = Graph(self._graph.refill(named(weights)), self.plan.schedule.threads)
-        return dev_figures(SentenceModel(self.codec, graph, self.plan.settings), self.dev)
+        return retrieval_figures(SentenceModel(self.codec, graph, self.plan.settings), self.dev)
 
     def _embed(self, items: Sequence[int]) -> NDArray[np.float32]:
         """Vectors of some items by the weights as they stand."""
@@ -171,12 +171,6 @@ class SentenceTraining:
                 inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
                 found[group] = unit(self.net(inputs)).numpy()
         return found
-
-
-def dev_figures(model: SentenceModel, dev: Sequence[SentenceExample]) -> dict[str, float]:
-    """What decides between epochs, first, and what is told beside it."""
-    found = evaluate_retrieval(model, dev)
-    return {**{f"top{k}": share for k, share in found.top.items()}, "mrr": found.mrr}
 
 
 def export_sentences(
