@@ -1,6 +1,6 @@
 """Nearest vectors, exactly and approximately: to build, to change, to ask, on one thread.
 
-The vectors are clustered: unit vectors around one centre for each 200, with noise 1.6 times as long
+The vectors are clustered: unit vectors around one centre for each 200, with noise 1.2 times as long
 as the centre. Queries are drawn in the same way and are not in the index.
 """
 
@@ -24,7 +24,7 @@ _DIM = 128
 _SIZES = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
 _KINDS = ("exact", "approximate")
 _CLUSTER = 200  # vectors
-_NOISE = 1.6
+_NOISE = 1.2
 _K = 10
 _SINGLE = 500  # queries asked one by one
 _BATCH = 512  # queries asked together
