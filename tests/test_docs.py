@@ -40,6 +40,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     from quern.train.entity_training import EntityPlan
     from quern.train.link_training import LinkPlan
     from quern.train.linker_training import LinkerPlan
+    from quern.train.sentence_training import SentencePlan
     from quern.train.settings import listed
 
     page = (DOCS / "training.md").read_text(encoding="utf-8")
@@ -52,6 +53,10 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert set(shared) == set(wanted)
     assert set(own) <= set(of_links) <= set(own | shared)
     assert set(choice) <= set(of_choice) <= set(choice | shared)
+    page = (DOCS / "sentences.md").read_text(encoding="utf-8")
+    of_pages = documented(page[page.index("| key | default") : page.index("## Evaluation")])
+    of_sentences = dict(listed(SentencePlan()))
+    assert set(of_pages) <= set(of_sentences) <= set(of_pages | shared)
     both = dict(listed(LinkerPlan()))
     assert set(both) == set(of_links) | set(of_choice)
     assert {key for key in both if both[key] not in (of_links.get(key), of_choice.get(key))} == {
@@ -61,6 +66,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
         (shared, wanted),
         (shared | own, of_links),
         (shared | choice, of_choice),
+        (shared | of_pages, of_sentences),
     ):
         for key, value in settings.items():
             if said[key]:

@@ -73,8 +73,12 @@ def test_of_equals_the_wrong_ones_count_first() -> None:
 def test_a_text_without_direction_is_like_nothing() -> None:
     vectors = Turned()(["", "0", "180"])
     found = look_up(vectors, np.array([0, 0, 0]))
-    assert found.nearest.tolist() == [1, 2, 1]
-    assert found.scores.tolist() == [0, -1, -1]
+    assert found.nearest.tolist() == [-1, 2, 1]
+    assert found.scores.tolist() == [-2, -1, -1]
+    assert found.ranks.tolist() == [1, 1, 1]
+    # Whose only fellow is like nothing is looked for in vain, and not left out.
+    found = look_up(vectors, np.array([0, 0, 1]))
+    assert found.ranks.tolist() == [2, 2, 0]
 
 
 def test_a_cut_by_hand() -> None:

@@ -156,11 +156,11 @@ def test_pairs_are_of_one_group_and_leave_nobody_out(balance: float) -> None:
 def test_what_is_alike_is_gathered() -> None:
     groups = np.arange(60)
     near = np.array([[g ^ 1, (g + 30) % 60] for g in groups])
-    order = gathered(groups, near, 10, 0.5)
+    order = gathered(groups, near, 0.5)
     assert sorted(order.tolist()) == list(range(60))
     together = sum(b in near[a] or a in near[b] for a, b in pairwise(order))
     assert together >= 25
-    assert gathered(groups, near, 10, 0.0).tolist() == list(range(60))
+    assert gathered(groups, near, 0.0).tolist() == list(range(60))
 
 
 def test_a_softmax_runs_over_the_groups_of_the_batch_and_some_others() -> None:
@@ -215,7 +215,9 @@ def test_it_learns_and_the_folder_answers_as_measured(tmp_path: Path) -> None:
     assert model.identity == load_sentences(out).identity
     manifest = ModelFolder(out).manifest
     assert (manifest.task, manifest.labels, manifest.thresholds) == ("sentences", [], {})
-    assert "sentences" in (out / "README.md").read_text("utf-8")
+    card = (out / "README.md").read_text("utf-8")
+    assert f"| dev | {after.top['1']:.4f} |" in card
+    assert "quern vectors-of --model model sentences.txt" in card
 
 
 def test_groups_are_held_out_whole_unless_they_are_classes() -> None:
@@ -241,6 +243,14 @@ def test_what_cannot_be_learned_is_refused() -> None:
     assert refused(DataError, lambda: SentenceTraining(TRAIN, apart, plan())) == (
         "choosing needs dev sentences of two groups at least, and a group with two of them"
     )
+    blank = [SentenceExample("一", "a"), SentenceExample("二", "a"), SentenceExample(" ", "b")]
+    assert refused(DataError, lambda: SentenceTraining(blank, DEV, plan())) == (
+        "training needs sentences of two groups at least"
+    )
+    said = refused(DataError, lambda: sentence_plan("fast", ["loss=triplet", "classes=9"]))
+    assert "classes is for losses over groups, and loss=triplet has none" in said
+    said = refused(DataError, lambda: sentence_plan("fast", ["loss=softmax", "margin=0.1"]))
+    assert "loss=softmax has no margin; loss=am-softmax has one" in said
     said = refused(DataError, lambda: sentence_plan("fast", ["hard=0.5"]))
     assert "hard is for loss=triplet and loss=contrastive" in said
     said = refused(DataError, lambda: sentence_plan("fast", ["loss=a-softmax", "margin=0.3"]))

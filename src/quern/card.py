@@ -32,7 +32,12 @@ def card(folder: ModelFolder, name: str) -> str:
         name: what to call the model where its maker does not say.
     """
     name = folder.manifest.about.name or name
-    tasks = {"encoder": _encoder, "links": _links, "entities": _entities}
+    tasks = {
+        "encoder": _encoder,
+        "links": _links,
+        "entities": _entities,
+        "sentences": _sentences,
+    }
     of_task = tasks.get(folder.manifest.task, _triples)
     return "\n".join([*_head(folder, name), *of_task(folder, name)]) + "\n"
 
@@ -201,6 +206,42 @@ def _entities(folder: ModelFolder, name: str) -> list[str]:
         "## Use",
         "",
         f"```sh\nquern link --model LINKS --entities {name} --kb BASE notes.txt\n```",
+    ]
+
+
+def _sentences(folder: ModelFolder, name: str) -> list[str]:
+    manifest, metrics = folder.manifest, folder.metrics()
+    keys = ("top1", "top5", "top10", "mrr")
+    rows = [
+        f"| {part} | {' | '.join(f'{row[key]:.4f}' for key in keys)} |"
+        for part, row in metrics.items()
+        if isinstance(row, dict) and "top1" in row
+    ]
+    rules = folder.codec.rules
+    return [
+        "## Scores",
+        "",
+        f"Of {metrics.get('dev_texts', 0):,} sentences, ranked among themselves, the share that "
+        "has one of its group among the nearest 1, 5 and 10, and the mean of 1 / rank, measured "
+        "on this folder.",
+        "",
+        "| data | 1 | 5 | 10 | 1 / rank |",
+        "| --- | --- | --- | --- | --- |",
+        *rows,
+        "",
+        "## Speed",
+        "",
+        *_speed(metrics),
+        "",
+        "## Limits",
+        "",
+        manifest.about.limits or "Trained on one kind of text; expect less on any other.",
+        f"A text of more than {rules.window} units is read in windows, and its vector is the mean "
+        "of theirs. What a cosine means depends on the data: find a threshold on your own.",
+        "",
+        "## Use",
+        "",
+        f"```sh\nquern vectors-of --model {name} sentences.txt --out vectors.npy\n```",
     ]
 
 

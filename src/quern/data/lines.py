@@ -83,13 +83,13 @@ def scan(path: Path, read: Callable[[bytes, int], _T]) -> Iterator[_T | BadLine]
                 yield BadLine(number, not_utf8(line) or str(error))
 
 
-def whole(path: Path, scanned: Iterable[_T | BadLine], task: str) -> list[_T]:
+def whole(path: Path, scanned: Iterable[_T | BadLine], task: str | None) -> list[_T]:
     """All rows of a file, or an error that names the first lines that cannot be read.
 
     Args:
         path: the file.
         scanned: what its lines hold.
-        task: what ``quern check`` calls it.
+        task: what ``quern check`` calls it, None for what it does not look at.
 
     Raises:
         DataError: lines that cannot be read, or no line at all.
@@ -102,7 +102,7 @@ def whole(path: Path, scanned: Iterable[_T | BadLine], task: str) -> list[_T]:
         else:
             rows.append(row)
     if bad:
-        see = f"Mend them, or see every one with: quern check {task} {path}"
+        see = "Mend them" + (f", or see every one with: quern check {task} {path}" if task else "")
         raise DataError(bad_lines(path, bad, see))
     if not rows:
         raise DataError(f"{path}: no lines; expected one JSON object a line (see docs/data.md)")

@@ -62,7 +62,7 @@ def read_pairs(path: Path) -> list[SentencePair]:
         DataError: lines that cannot be read (the first few named), or no line at all.
     """
     rows = scan(path, lambda line, number: _pair(_PAIR_LINE.decode(line), number))
-    return whole(path, rows, "sentences")
+    return whole(path, rows, None)
 
 
 def _pair(row: _PairLine, number: int) -> SentencePair:

@@ -18,6 +18,7 @@ TOPS = (1, 5, 10)
 _BLOCK = 512  # queries held against all known sentences at once
 _STEPS = 40  # points of the curve over thresholds
 _NONE = -2.0  # below any cosine
+_ALIKE = 1e-6  # cosines that differ by less may differ by rounding alone
 
 Numbers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -28,9 +29,9 @@ class Found(NamedTuple):
 
     Attributes:
         ranks: (n,), the place of the nearest of the same group, from 1; 0 where none is known.
-            Of equals the wrong ones count first.
+            Of equals the wrong ones count first, and what is like nothing comes last.
         scores: (n,), the cosine of the nearest of all.
-        nearest: (n,), which that is; -1 where nothing is known.
+        nearest: (n,), which that is; -1 where nothing is known, or the query is like nothing.
     """
 
     ranks: Numbers
@@ -117,17 +118,21 @@ def look_up(
     found = Found(
         np.zeros(count, dtype=np.int64), np.full(count, _NONE), np.full(count, -1, dtype=np.int64)
     )
-    blank = ~among.any(axis=1)
+    blank, unlike = ~among.any(axis=1), ~queries.any(axis=1)
     for at in range(0, count if len(among) else 0, _BLOCK):
         cosines = queries[at : at + _BLOCK] @ among.T
-        cosines[:, blank] = _NONE
         rows = np.arange(len(cosines))
+        same = np.equal(groups[None], of[at : at + _BLOCK, None])
+        cosines[:, blank] = cosines[unlike[at : at + _BLOCK]] = _NONE
         if known is None:
             cosines[rows, at + rows] = _NONE
-        same = groups == of[at : at + _BLOCK, None]
+            same[rows, at + rows] = False
         right = np.where(same, cosines, _NONE).max(axis=1)
-        ahead = ((cosines >= right[:, None]) & ~same).sum(axis=1)
-        found.ranks[at : at + _BLOCK] = np.where(right > _NONE, 1 + ahead, 0)
+        other = ~same
+        if known is None:
+            other[rows, at + rows] = False
+        ahead = ((cosines >= right[:, None] - _ALIKE) & other).sum(axis=1)
+        found.ranks[at : at + _BLOCK] = np.where(same.any(axis=1), 1 + ahead, 0)
         best = cosines.argmax(axis=1)
         found.scores[at : at + _BLOCK] = cosines[rows, best]
         found.nearest[at : at + _BLOCK] = np.where(cosines[rows, best] > _NONE, best, -1)

@@ -61,7 +61,8 @@ class SentenceFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     Attributes:
         loss: what is made small; docs/sentences.md has the formulas.
-        scale: what cosines are multiplied by before a softmax.
+        scale: what cosines are multiplied by before a softmax; no part of "triplet", nor of
+            "l-softmax", which has lengths instead.
         margin: that a sentence's own group must be ahead, in the unit of its loss: cosine for
             "am-softmax", "triplet" and "contrastive", radians for "arcface"; the factor of the
             angle for "a-softmax", "l-softmax" and "min-softmax". None for what the source of the
@@ -91,8 +92,12 @@ class SentenceFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise ValueError("balance must be between 0 and 1, hard at least 0 and below 1")
         if self.scale <= 0 or self.classes < 0 or self.center < 0:
             raise ValueError("scale must be above 0; classes and center must not be below 0")
-        if self.hard and self.loss not in PAIRED:
+        if self.hard and not self.paired:
             raise ValueError("hard is for loss=triplet and loss=contrastive")
+        if self.classes and self.paired:
+            raise ValueError(f"classes is for losses over groups, and loss={self.loss} has none")
+        if self.loss == "softmax" and self.margin is not None:
+            raise ValueError("loss=softmax has no margin; loss=am-softmax has one")
         if self.loss in _FACTORS and self.margin not in (None, 1, 2, 3, 4):
             raise ValueError(f"the margin of {self.loss} is a whole number from 1 to 4")
 

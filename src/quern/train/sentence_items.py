@@ -41,6 +41,7 @@ class SentenceItems:
     Attributes:
         items: in the order of the lines; one for each window.
         names: of the groups, by number.
+        empty: lines of sentences without a unit, which say nothing and are left out.
         tables: what is learned of groups, by name.
         embed: gives vectors of items by the weights as they stand; set by the training.
     """
@@ -57,8 +58,11 @@ class SentenceItems:
         self.codec, self.settings, self.fitting = codec, settings, fitting
         numbers: dict[str, int] = {}
         self.items: list[SentenceItem] = []
+        self.empty: list[int] = []
         for example in examples:
             encoding = codec.encode(example.text)
+            if not encoding.length:
+                self.empty.append(example.line)
             for window in codec.windows(encoding):
                 group = numbers.setdefault(example.group, len(numbers))
                 self.items.append(SentenceItem(example.line, encoding, window, group))
@@ -209,7 +213,7 @@ class PairedOrder:
             pool = np.arange(len(pairs)) // (size * _POOL)
             pairs = pairs[np.lexsort((lengths, pool))]
         else:
-            pairs = pairs[gathered(items.groups[pairs[:, 0]], near, size, items.fitting.hard)]
+            pairs = pairs[gathered(items.groups[pairs[:, 0]], near, items.fitting.hard)]
         batches = [pairs[at : at + size] for at in range(0, len(pairs), size)]
         self._batches = [batches[i] for i in rng.permutation(len(batches))]
 
@@ -221,13 +225,12 @@ class PairedOrder:
             yield batch.reshape(-1).tolist()
 
 
-def gathered(groups: Numbers, near: Numbers, size: int, share: float) -> Numbers:
+def gathered(groups: Numbers, near: Numbers, share: float) -> Numbers:
     """An order of pairs in which a share of each batch are near to others in it.
 
     Args:
         groups: of each pair.
         near: (groups, k), the nearest of each group.
-        size: pairs of a batch.
         share: of a batch.
     """
     places: dict[int, list[int]] = {}

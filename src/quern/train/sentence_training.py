@@ -81,13 +81,15 @@ class SentenceTraining:
                 encoder that could start from ``init`` or read ``vectors``.
             TrainingError: ``init`` is not of the shape that ``plan`` asks for.
         """
-        _refuse(train, dev)
+        _refuse(dev)
         self.plan, self.dev = plan, list(dev)
         prepare(plan.schedule)
         self.codec = codec_of((e.text for e in train), plan.rules, init, vectors)
         self.items = SentenceItems(
             train, self.codec, plan.settings, plan.fitting, hash_seed([plan.schedule.seed])
         )
+        if len(self.items.names) < 2:
+            raise DataError("training needs sentences of two groups at least")
         self.net = SentenceNet(plan.settings, self.codec)
         self._init, self._vectors = init, vectors
         self._begin()
@@ -117,10 +119,14 @@ class SentenceTraining:
     @property
     def notes(self) -> list[str]:
         """What to say of the data before training begins."""
-        sizes = np.bincount(self.items.groups)
+        sizes, empty = np.bincount(self.items.groups), self.items.empty
         alone = int((sizes == 1).sum())
-        said = f"{len(sizes):,} groups of {sizes.min():,} to {sizes.max():,} sentences"
-        return [said + (f", {alone:,} of a single one" if alone else "")]
+        said = f"{len(sizes):,} groups of {sizes.min():,} to {sizes.max():,} windows"
+        told = [said + (f", {alone:,} of a single one" if alone else "")]
+        if empty:
+            lines = ", ".join(map(str, empty[:5]))
+            told.append(f"{len(empty):,} sentences without a unit left out, lines {lines} …")
+        return told
 
     def run(self, checkpoint: Checkpoint | None = None) -> Iterator[Step | Epoch]:
         """Train; see ``Trainer.run``."""
@@ -187,10 +193,7 @@ def export_sentences(
     return graph
 
 
-def _refuse(train: Sequence[SentenceExample], dev: Sequence[SentenceExample]) -> None:
-    groups = {example.group for example in train}
-    if len(groups) < 2:
-        raise DataError("training needs sentences of two groups at least")
+def _refuse(dev: Sequence[SentenceExample]) -> None:
     held = [example.group for example in dev]
     if len(set(held)) < 2 or len(set(held)) == len(held):
         raise DataError(
