@@ -122,8 +122,9 @@ def look_up(
     for at in range(0, count if len(among) else 0, _BLOCK):
         cosines = queries[at : at + _BLOCK] @ among.T
         rows = np.arange(len(cosines))
-        same = np.equal(groups[None], of[at : at + _BLOCK, None])
-        cosines[:, blank] = cosines[unlike[at : at + _BLOCK]] = _NONE
+        same: NDArray[np.bool_] = np.equal.outer(of[at : at + _BLOCK], groups)
+        cosines[:, blank] = _NONE
+        cosines[unlike[at : at + _BLOCK]] = _NONE
         if known is None:
             cosines[rows, at + rows] = _NONE
             same[rows, at + rows] = False
