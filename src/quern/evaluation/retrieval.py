@@ -118,8 +118,8 @@ def look_up(
     found = Found(
         np.zeros(count, dtype=np.int64), np.full(count, _NONE), np.full(count, -1, dtype=np.int64)
     )
-    blank: NDArray[np.bool_] = ~among.any(axis=1)
-    unlike: NDArray[np.bool_] = ~queries.any(axis=1)
+    blank = np.flatnonzero(np.abs(among).sum(axis=1) == 0)
+    unlike = np.abs(queries).sum(axis=1) == 0
     for at in range(0, count if len(among) else 0, _BLOCK):
         cosines = queries[at : at + _BLOCK] @ among.T
         rows = np.arange(len(cosines))
