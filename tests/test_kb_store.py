@@ -12,8 +12,9 @@ import pytest
 from quern import __version__
 from quern.errors import StoreError
 from quern.kb import KnowledgeBase, index
-from quern.kb.migrations import APPLICATION, MIGRATIONS, migrate
+from quern.kb.migrations import APPLICATION, KNOWLEDGE_BASE, MIGRATIONS
 from quern.records import Entity
+from quern.store import Kind, migrate
 from quern.text import keys
 
 
@@ -21,6 +22,11 @@ def refused(path: Path) -> str:
     with pytest.raises(StoreError) as caught:
         KnowledgeBase.open(path)
     return str(caught.value).replace(f"{path.parent}/", "")
+
+
+def with_steps(*more: tuple[str, ...]) -> Kind:
+    """Knowledge bases of a later version."""
+    return KNOWLEDGE_BASE._replace(steps=[*MIGRATIONS, *more])
 
 
 def first_version(path: Path) -> None:
@@ -59,11 +65,11 @@ def test_a_later_step_is_taken_whole_or_not_at_all(tmp_path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     good = ("ALTER TABLE entities ADD COLUMN seen INTEGER", "CREATE TABLE more (x)")
     with pytest.raises(sqlite3.OperationalError):
-        migrate(connection, path, [*MIGRATIONS, good, ("CREATE TABLE more (x)",)])
+        migrate(connection, path, with_steps(good, ("CREATE TABLE more (x)",)))
     assert connection.execute("PRAGMA user_version").fetchone() == (1,)
     assert "seen" not in str(connection.execute("SELECT sql FROM sqlite_master").fetchall())
-    migrate(connection, path, [*MIGRATIONS, good])
-    migrate(connection, path, [*MIGRATIONS, good])
+    migrate(connection, path, with_steps(good))
+    migrate(connection, path, with_steps(good))
     assert connection.execute("SELECT id, seen FROM entities").fetchall() == [("m", None)]
     taken = len(MIGRATIONS) + 1
     assert connection.execute("PRAGMA user_version").fetchone() == (taken,)
