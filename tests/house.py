@@ -64,6 +64,7 @@ LAYERS = (
             "doctor",
             "ensemble",
             "evaluation",
+            "faq",
             "graphs",
             "reader",
             "shipped",

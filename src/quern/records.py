@@ -267,3 +267,67 @@ class SentencePair(msgspec.Struct, frozen=True):
     other: str
     score: float
     line: int = 0
+
+
+class FaqEntry(msgspec.Struct, frozen=True):
+    """An answer, and questions that it answers.
+
+    Attributes:
+        id: of the answer.
+        answer: its words.
+        questions: one phrasing at least.
+        line: the line in its file where it begins, 0 where it came from elsewhere.
+    """
+
+    id: str
+    answer: str
+    questions: tuple[str, ...]
+    line: int = 0
+
+
+class FaqExample(msgspec.Struct, frozen=True):
+    """A question, and the answer that is right.
+
+    Attributes:
+        question: its words.
+        id: of the answer, None for one that no answer is for (out of scope).
+        line: its line in its file, 0 where it came from elsewhere.
+    """
+
+    question: str
+    id: str | None
+    line: int = 0
+
+
+class FaqAnswer(msgspec.Struct, frozen=True):
+    """An answer to a question.
+
+    Attributes:
+        id: of the answer.
+        answer: its words.
+        question: the phrasing that is most like the question.
+        score: the cosine of the two.
+        probability: that it is right; None where the FAQ was not tuned.
+    """
+
+    id: str
+    answer: str
+    question: str
+    score: float
+    probability: float | None = None
+
+
+class FaqReply(msgspec.Struct, frozen=True):
+    """What a FAQ says to a question.
+
+    Attributes:
+        question: its words.
+        answered: whether the best answer reaches the threshold.
+        ties: how many other answers are nearly as good as the best.
+        answers: the best first, each once; where not answered, what came nearest.
+    """
+
+    question: str
+    answered: bool
+    ties: int
+    answers: tuple[FaqAnswer, ...]

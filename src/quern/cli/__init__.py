@@ -24,6 +24,7 @@ VERBS = {
     "extract": "Read facts out of texts.",
     "link": "Find what is named in texts.",
     "vectors-of": "Give the vector of each text.",
+    "faq": "Keep questions and answers: build, ask, tune, add, remove.",
     "kb": "Keep a knowledge base: import entities, search, change, find their names in texts.",
     "info": "Say what a model folder holds, or which models there are.",
     "export": "Write a model folder in another form, such as int8.",

@@ -5,6 +5,7 @@ from quern.data.lines import (
     BadLine,
     bad_lines,
     data_hash,
+    decoded,
     not_utf8,
     numbered_lines,
     open_bytes,
@@ -12,6 +13,7 @@ from quern.data.lines import (
     writing,
 )
 from quern.data.links import read_links, scan_links
+from quern.data.questions import read_faq, read_faq_examples
 from quern.data.sentences import read_pairs, read_sentences, scan_sentences
 from quern.data.triples import read_facts, read_triples, scan_triples
 
@@ -21,12 +23,15 @@ __all__ = [
     "TextForm",
     "bad_lines",
     "data_hash",
+    "decoded",
     "documents",
     "form_of",
     "not_utf8",
     "numbered_lines",
     "open_bytes",
     "read_facts",
+    "read_faq",
+    "read_faq_examples",
     "read_links",
     "read_pairs",
     "read_sentences",

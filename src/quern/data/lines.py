@@ -109,6 +109,19 @@ def whole(path: Path, scanned: Iterable[_T | BadLine], task: str | None) -> list
     return rows
 
 
+def decoded(stream: Iterable[bytes], name: str) -> Iterator[str]:
+    """Lines as text, with their ends, which may stand inside the quotes of a table.
+
+    Raises:
+        DataError: one is not UTF-8, or the stream breaks off.
+    """
+    for number, line in to_the_end(iter(enumerate(stream, 1)), name):
+        fault = not_utf8(line)
+        if fault:
+            raise DataError(f"{name}:{number}: {fault}")
+        yield (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).decode()
+
+
 def bad_lines(path: Path, bad: Sequence[BadLine], next_step: str) -> str:
     """What to say of lines that cannot be read: the first few, and what to do."""
     shown = "\n".join(f"  {path}:{row.line}: {row.why}" for row in bad[:_SHOWN])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from quern.data import not_utf8, numbered_lines, open_bytes, to_the_end
+from quern.data import decoded, not_utf8, numbered_lines, open_bytes, to_the_end
 from quern.errors import DataError
 from quern.kb.readers.rows import Reading, Row
 from quern.records import Entity
@@ -25,7 +25,7 @@ def csv_entities(path: Path, reading: Reading) -> Iterator[Row]:
     A cell of aliases, types or facts holds several with a ``|`` between them.
     """
     with open_bytes(path) as stream:
-        lines = csv.reader(_decoded(stream, path), strict=True)
+        lines = csv.reader(decoded(stream, str(path)), strict=True)
         head: list[str] | None = None
         before = 0
         try:
@@ -37,15 +37,6 @@ def csv_entities(path: Path, reading: Reading) -> Iterator[Row]:
                     yield line, _row(head, cells, reading)
         except csv.Error as error:
             raise DataError(f"{path}:{lines.line_num}: {error}; mend the quotes") from error
-
-
-def _decoded(stream: Iterable[bytes], path: Path) -> Iterator[str]:
-    """Lines with their ends, which may stand inside quotes."""
-    for number, line in to_the_end(enumerate(stream, 1), str(path)):
-        fault = not_utf8(line)
-        if fault:
-            raise DataError(f"{path}:{number}: {fault}")
-        yield (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).decode()
 
 
 def _head(cells: Sequence[str], path: Path, reading: Reading) -> list[str]:

@@ -1,0 +1,384 @@
+"""A FAQ: built, asked, tuned, and changed while in use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from quern.calibration import PlattScaling
+from quern.errors import DataError, StoreError
+from quern.faq.store import Store
+from quern.faq.tuning import Judged, Tuned, share_of, tune
+from quern.index import Index, create_index, kind_for, open_index
+from quern.records import FaqAnswer, FaqEntry, FaqExample, FaqReply
+from quern.shipped import find
+from quern.tasks import load_sentences
+
+NEARLY = 0.02  # below the best score, an answer is nearly as good
+_LOT = 1024  # questions that are given vectors at once
+_MORE = 4  # phrasings looked at for each answer that is asked for
+
+Vectors = NDArray[np.float32]
+
+
+class Encodes(Protocol):
+    """What gives vectors of texts, as ``SentenceModel`` does."""
+
+    dim: int
+    identity: str | None
+
+    def __call__(self, texts: Sequence[str]) -> Vectors:
+        """Unit rows, 0 for a text without direction."""
+
+
+class Faq:
+    """Answers that are found by questions alike to the one that is asked.
+
+    All of it is in one SQLite file. Vectors of the phrasings are searched in memory, or in a
+    database at an address; who changes the file elsewhere is followed at the next question.
+
+    Attributes:
+        path: of the file.
+        model: gives vectors of questions.
+    """
+
+    def __init__(self, path: Path, store: Store, model: Encodes) -> None:
+        """Take what ``open`` and ``build`` have made."""
+        self.path, self.model = path, model
+        self._store = store
+        self._index: Index | None = None
+        self._seen: tuple[int, int] | None = None
+
+    # -- made and opened --------------------------------------------------------------------
+
+    @classmethod
+    def build(
+        cls,
+        path: Path,
+        entries: Sequence[FaqEntry],
+        model: str | Path,
+        *,
+        index: str = "auto",
+        advance: Callable[[int], None] | None = None,
+        overwrite: bool = False,
+    ) -> Faq:
+        """Make a FAQ.
+
+        Args:
+            path: the file to write.
+            entries: answers with their questions.
+            model: a folder that makes vectors of sentences.
+            index: "exact", "approximate", "auto" for what suits the number of phrasings, or the
+                address of a database of vectors.
+            advance: told of every lot of questions.
+            overwrite: replace a FAQ that is there, once the new one is whole.
+
+        Raises:
+            DataError: a question has no direction.
+            StoreError: the file is there already, or cannot be written.
+            FolderError: the model cannot be read.
+        """
+        if path.exists() and not overwrite:
+            raise StoreError(f"{path}: exists already; choose another name, or pass --overwrite")
+        folder = find(model)
+        encodes = load_sentences(folder)
+        part = path.with_name(f".{path.name}.part")
+        _remove(part)
+        try:
+            faq = cls(path, Store(part, create=True), encodes)
+            with faq._store.transaction():
+                place = str(model) if not Path(model).exists() else str(folder.resolve())
+                faq._store.say("model", place)
+                faq._store.say("identity", encodes.identity)
+                faq._store.say("index", index)
+                faq._put(entries, advance)
+            faq._store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            faq._store.close()
+            _remove(path)
+            part.replace(path)
+        finally:
+            _remove(part)
+        made = cls(path, Store(path), encodes)
+        if "://" in index:
+            create_index("served", encodes.dim, index)
+            made._fill(open_index(index))
+        return made
+
+    @classmethod
+    def open(cls, path: str | Path, model: str | Path | None = None) -> Faq:
+        """Open a FAQ.
+
+        Args:
+            path: its file.
+            model: the folder of its model, where that has moved.
+
+        Raises:
+            StoreError: it is not there, no FAQ, or was built with another model.
+            FolderError: the model cannot be read.
+        """
+        path = Path(path)
+        store = Store(path)
+        encodes = load_sentences(find(model or store.about("model") or ""))
+        return cls.of(path, store, encodes)
+
+    @classmethod
+    def of(cls, path: Path, store: Store, model: Encodes) -> Faq:
+        """A FAQ with a model that is open.
+
+        Raises:
+            StoreError: it was built with another model.
+        """
+        if store.about("identity") != model.identity:
+            raise StoreError(
+                f"{path}: was built with another model, whose vectors are not like these; build it "
+                "again with this one (quern faq build), or name that one (--model)"
+            )
+        return cls(path, store, model)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._store.close()
+
+    def __enter__(self) -> Faq:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- asked ------------------------------------------------------------------------------
+
+    @property
+    def threshold(self) -> float | None:
+        """The least score that is answered; None where the FAQ was not tuned."""
+        said = self._store.about("threshold")
+        return None if said is None else float(said)
+
+    @property
+    def calibration(self) -> PlattScaling | None:
+        """Makes probabilities of scores."""
+        said = self._store.about("calibration")
+        return None if said is None else msgspec.json.decode(said, type=PlattScaling)
+
+    def ask(
+        self, questions: Sequence[str], top: int = 3, threshold: float | None = None
+    ) -> list[FaqReply]:
+        """Look for the answers to questions.
+
+        Args:
+            questions: of any words.
+            top: answers that are shown, 1 at least.
+            threshold: the least score that is answered, in place of the FAQ's own.
+
+        Returns:
+            A reply to each.
+        """
+        least = threshold if threshold is not None else self.threshold
+        scaling = self.calibration
+        replies = []
+        for at in range(0, len(questions), _LOT):
+            lot = questions[at : at + _LOT]
+            for question, found in zip(lot, self._found(lot, top), strict=True):
+                if scaling is not None:
+                    found = [
+                        msgspec.structs.replace(a, probability=scaling(share_of(a.score)))
+                        for a in found
+                    ]
+                answered = bool(found) and (least is None or found[0].score >= least)
+                close = sum(a.score >= found[0].score - NEARLY for a in found[1:])
+                replies.append(FaqReply(question, answered, close, tuple(found)))
+        return replies
+
+    def _found(self, questions: Sequence[str], top: int) -> list[list[FaqAnswer]]:
+        """The best answers to each question, each once."""
+        vectors = self.model(questions)
+        found: list[list[FaqAnswer]] = [[] for _ in questions]
+        asked = [i for i, vector in enumerate(vectors) if vector.any()]
+        index, k = self._followed(), _MORE * top
+        while asked and len(index):
+            near = index.search(vectors[asked], k)
+            known = self._store.phrasings(np.unique(near.ids).tolist())
+            short = []
+            for i, ids, scores in zip(asked, near.ids.tolist(), near.scores.tolist(), strict=True):
+                best: dict[str, FaqAnswer] = {}
+                for number, score in zip(ids, scores, strict=True):
+                    if number in known:
+                        id_, answer, question = known[number]
+                        best.setdefault(id_, FaqAnswer(id_, answer, question, score))
+                found[i] = list(best.values())[:top]
+                if len(best) < top:
+                    short.append(i)
+            if k >= len(index):
+                break
+            asked, k = short, 4 * k
+        return found
+
+    # -- changed ----------------------------------------------------------------------------
+
+    def add(self, entries: Sequence[FaqEntry]) -> int:
+        """Add answers, or phrasings to answers that are there; the number of new phrasings.
+
+        Raises:
+            DataError: a question has no direction, or an id has another answer.
+        """
+        index = self._followed()
+        with self._store.transaction():
+            numbers, vectors = self._put(entries, None)
+        if len(numbers):
+            index.add(numbers, vectors)
+        self._seen = self._store.version
+        return len(numbers)
+
+    def remove(self, ids: Iterable[str]) -> int:
+        """Take answers away, all or none; the number of phrasings that went with them.
+
+        Raises:
+            DataError: an id is not there.
+        """
+        index, gone = self._followed(), []
+        with self._store.transaction():
+            for id_ in dict.fromkeys(ids):
+                dropped = self._store.drop(id_)
+                if dropped is None:
+                    raise DataError(
+                        f"{self.path}: no answer '{id_}'; see them with: quern faq show"
+                    )
+                gone += dropped
+        if gone:
+            index.remove(gone)
+        self._seen = self._store.version
+        return len(gone)
+
+    def _put(
+        self, entries: Sequence[FaqEntry], advance: Callable[[int], None] | None
+    ) -> tuple[NDArray[np.int64], Vectors]:
+        """Write what is new of entries, inside a transaction; its numbers and vectors."""
+        new: list[tuple[FaqEntry, str]] = []
+        for entry in entries:
+            known = self._store.entry(entry.id)
+            if known is not None and known.answer != entry.answer:
+                raise DataError(
+                    f"{self.path}: answer '{entry.id}' is there with other words; remove it first "
+                    f"(quern faq remove {self.path} {entry.id}), or give the new one another id"
+                )
+            have = set() if known is None else set(known.questions)
+            new += [(entry, question) for question in entry.questions if question not in have]
+        vectors = np.zeros((len(new), self.model.dim), dtype=np.float32)
+        for at in range(0, len(new), _LOT):
+            lot = new[at : at + _LOT]
+            vectors[at : at + len(lot)] = self.model([question for _, question in lot])
+            if advance is not None:
+                advance(len(lot))
+        for (entry, question), vector in zip(new, vectors, strict=True):
+            if not vector.any():
+                where = f"line {entry.line}: " if entry.line else ""
+                raise DataError(f"{where}'{question}': nothing in it can be read; leave it out")
+        numbers: list[int] = []
+        at = 0
+        for entry in entries:
+            mine = [question for of, question in new[at:] if of is entry]
+            numbers += self._store.put(entry, mine, vectors[at : at + len(mine)]) if mine else []
+            at += len(mine)
+        return np.array(numbers, dtype=np.int64), vectors
+
+    # -- the index --------------------------------------------------------------------------
+
+    def _followed(self) -> Index:
+        """The index as the file has it now."""
+        version = self._store.version
+        if self._index is None or version != self._seen:
+            kind = self._store.about("index") or "auto"
+            if "://" in kind:
+                self._index = self._index or open_index(kind)
+            else:
+                self._index = self._in_memory(kind)
+            self._seen = version
+        return self._index
+
+    def _in_memory(self, kind: str) -> Index:
+        numbers, vectors = self._store.vectors(self.model.dim)
+        chosen = kind_for(len(numbers)) if kind == "auto" else kind
+        index = create_index("approximate" if chosen == "approximate" else "exact", self.model.dim)
+        if len(numbers):
+            index.add(numbers, vectors)
+        return index
+
+    def _fill(self, index: Index) -> None:
+        numbers, vectors = self._store.vectors(self.model.dim)
+        if len(numbers):
+            index.add(numbers, vectors)
+
+    # -- tuned, and looked at ---------------------------------------------------------------
+
+    def tune(
+        self, examples: Sequence[FaqExample], precision: float | None = None, *, keep: bool = True
+    ) -> Tuned:
+        """Choose from which score on an answer is given, and what scores mean.
+
+        Args:
+            examples: questions, some of them out of scope.
+            precision: see ``tuning.tune``.
+            keep: whether the FAQ goes by it from now on.
+
+        Raises:
+            DataError: an example names an answer that is not there, or no threshold reaches
+                ``precision``.
+        """
+        ids = set(self._store.ids())
+        for each in examples:
+            if each.id is not None and each.id not in ids:
+                raise DataError(
+                    f"line {each.line}: no answer '{each.id}'; see them with: quern faq show"
+                )
+        replies = self.ask([each.question for each in examples], top=1)
+        judged = [_judged(each, reply) for each, reply in zip(examples, replies, strict=True)]
+        before = self.threshold
+        tuned = tune(judged, -1.0 if before is None else before, precision)
+        if keep:
+            with self._store.transaction(told=False):
+                self._store.say("threshold", repr(tuned.after.threshold))
+                scaling = tuned.calibration
+                said = None if scaling is None else msgspec.json.encode(scaling).decode()
+                self._store.say("calibration", said)
+        return tuned
+
+    def entry(self, id_: str) -> FaqEntry | None:
+        """An answer with its phrasings."""
+        return self._store.entry(id_)
+
+    @property
+    def ids(self) -> list[str]:
+        """Of all answers, in the order in which they came."""
+        return self._store.ids()
+
+    @property
+    def phrasings(self) -> int:
+        """How many questions are answered word for word."""
+        ((count,),) = self._store.rows("SELECT count(*) FROM phrasings")
+        return int(count)
+
+    def about(self, key: str) -> str | None:
+        """What the file says of itself: its "model", that one's "identity", its "index"."""
+        return self._store.about(key)
+
+
+def _judged(example: FaqExample, reply: FaqReply) -> Judged:
+    best = reply.answers[0] if reply.answers else None
+    right = best is not None and best.id == example.id
+    return Judged(-1.0 if best is None else best.score, right, example.id is not None)
+
+
+def _remove(path: Path) -> None:
+    """A file, and what SQLite keeps beside it."""
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)

@@ -1,0 +1,337 @@
+"""A FAQ by a model that is easy to follow: what is answered, refused, tuned, changed, kept."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from quern.cli.faq import command
+from quern.data import read_faq, read_faq_examples
+from quern.errors import DataError, StoreError
+from quern.faq import Faq
+from quern.faq import faq as module
+from quern.faq.tuning import Judged, decide, tune
+from quern.records import FaqEntry, FaqExample
+
+
+class Letters:
+    """A text by its letters: vectors of texts with the same letters are the same."""
+
+    dim, identity = 26, "letters"
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        self.read += texts
+        rows = np.zeros((len(texts), self.dim), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for letter in text.lower():
+                if "a" <= letter <= "z":
+                    row[ord(letter) - 97] += 1
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.divide(rows, lengths, out=rows, where=lengths > 0)
+
+
+ENTRIES = [
+    FaqEntry("pay", "By card.", ("how to pay", "may I pay by card"), 1),
+    FaqEntry("open", "At nine.", ("when do you open", "opening hours"), 2),
+    FaqEntry("post", "In two days.", ("how long does a parcel take",), 3),
+]
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> Letters:
+    made = Letters()
+    monkeypatch.setattr(module, "find", Path)
+    monkeypatch.setattr(module, "load_sentences", lambda path: made)
+    return made
+
+
+@pytest.fixture
+def faq(tmp_path: Path, model: Letters) -> Faq:
+    return Faq.build(tmp_path / "shop.faq", ENTRIES, "letters")
+
+
+def test_the_best_answers_come_once_with_their_nearest_phrasing(faq: Faq) -> None:
+    (reply,) = faq.ask(["pay how to"], top=2)
+    assert reply.answered
+    assert (reply.answers[0].id, reply.answers[0].question) == ("pay", "how to pay")
+    assert reply.answers[0].score == pytest.approx(1)
+    assert len({a.id for a in reply.answers}) == 2
+    assert reply.answers[0].probability is None
+
+
+def test_all_answers_come_if_they_are_asked_for(faq: Faq) -> None:
+    (reply,) = faq.ask(["hours"], top=50)
+    assert sorted(a.id for a in reply.answers) == ["open", "pay", "post"]
+    scores = [a.score for a in reply.answers]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_question_that_cannot_be_read_has_no_answer(faq: Faq) -> None:
+    reply, other = faq.ask(["???", "opening hours"])
+    assert (reply.answered, reply.answers) == (False, ())
+    assert other.answers[0].id == "open"
+
+
+def test_near_ties_are_told(tmp_path: Path, model: Letters) -> None:
+    entries = [
+        FaqEntry("a", "A", ("abc",)),
+        FaqEntry("b", "B", ("cba",)),
+        FaqEntry("c", "C", ("z",)),
+    ]
+    (reply,) = Faq.build(tmp_path / "t.faq", entries, "letters").ask(["bca"])
+    assert (reply.ties, [a.id for a in reply.answers[:2]]) == (1, ["a", "b"])
+
+
+def test_it_is_the_same_when_it_is_opened_again(faq: Faq) -> None:
+    asked = ["pay", "open", "parcel", "zzz"]
+    with Faq.open(faq.path) as again:
+        assert again.ask(asked) == faq.ask(asked)
+        assert (again.ids, again.phrasings) == (["pay", "open", "post"], 5)
+
+
+def test_only_what_is_new_is_read(faq: Faq, model: Letters) -> None:
+    model.read.clear()
+    more = [
+        FaqEntry("pay", "By card.", ("how to pay", "payment")),
+        FaqEntry("fee", "None.", ("is there a fee",)),
+    ]
+    assert faq.add(more) == 2
+    assert model.read == ["payment", "is there a fee"]
+    assert faq.ask(["payment"])[0].answers[0].question == "payment"
+    assert faq.ask(["fee is there a"])[0].answers[0].id == "fee"
+    assert faq.remove(["fee", "open"]) == 3
+    assert {a.id for a in faq.ask(["fee opening"], top=9)[0].answers} == {"pay", "post"}
+    with Faq.open(faq.path) as again:
+        assert again.ask(["payment", "fee"], top=9) == faq.ask(["payment", "fee"], top=9)
+
+
+def test_what_another_changes_counts_at_the_next_question(faq: Faq) -> None:
+    faq.ask(["pay"])
+    with Faq.open(faq.path) as other:
+        other.add([FaqEntry("quiz", "On Mondays.", ("quiz",))])
+        assert faq.ask(["quiz"])[0].answers[0].id == "quiz"
+        other.remove(["quiz"])
+    assert "quiz" not in {a.id for a in faq.ask(["quiz"], top=9)[0].answers}
+
+
+def refused(error: type[Exception], call) -> str:
+    with pytest.raises(error) as caught:
+        call()
+    return str(caught.value)
+
+
+def test_changes_are_whole_or_not_made(faq: Faq) -> None:
+    before = faq.ask(["pay", "open"], top=9)
+    assert refused(DataError, lambda: faq.remove(["pay", "nobody"])) == (
+        f"{faq.path}: no answer 'nobody'; see them with: quern faq show"
+    )
+    more = [FaqEntry("new", "N", ("new",)), FaqEntry("odd", "O", ("!!",), 7)]
+    assert refused(DataError, lambda: faq.add(more)) == (
+        "line 7: '!!': nothing in it can be read; leave it out"
+    )
+    assert refused(DataError, lambda: faq.add([FaqEntry("pay", "In cash.", ("cash",))])) == (
+        f"{faq.path}: answer 'pay' is there with other words; remove it first "
+        f"(quern faq remove {faq.path} pay), or give the new one another id"
+    )
+    assert faq.ask(["pay", "open"], top=9) == before
+    assert faq.ids == ["pay", "open", "post"]
+
+
+def test_a_build_that_fails_leaves_nothing(tmp_path: Path, model: Letters) -> None:
+    bad = [*ENTRIES, FaqEntry("odd", "O", ("?",), 9)]
+    refused(DataError, lambda: Faq.build(tmp_path / "x.faq", bad, "letters"))
+    assert list(tmp_path.iterdir()) == []
+    made = Faq.build(tmp_path / "x.faq", ENTRIES, "letters")
+    refused(DataError, lambda: Faq.build(tmp_path / "x.faq", bad, "letters", overwrite=True))
+    assert made.ids == ["pay", "open", "post"]
+    assert refused(StoreError, lambda: Faq.build(tmp_path / "x.faq", ENTRIES, "letters")) == (
+        f"{tmp_path / 'x.faq'}: exists already; choose another name, or pass --overwrite"
+    )
+
+
+def test_another_model_is_refused(faq: Faq, model: Letters) -> None:
+    model.identity = "others"
+    assert refused(StoreError, lambda: Faq.open(faq.path)) == (
+        f"{faq.path}: was built with another model, whose vectors are not like these; build it "
+        "again with this one (quern faq build), or name that one (--model)"
+    )
+
+
+def test_other_files_are_refused(tmp_path: Path, model: Letters) -> None:
+    path = tmp_path / "a.faq"
+    assert refused(StoreError, lambda: Faq.open(path)) == (
+        f"{path}: no such FAQ; make one with: quern faq build QUESTIONS --model MODEL --out {path}"
+    )
+    path.write_text("nothing of ours, but long enough to be looked at" * 50)
+    assert refused(StoreError, lambda: Faq.open(path)) == f"{path}: not a FAQ"
+    other = tmp_path / "b.faq"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    assert refused(StoreError, lambda: Faq.open(other)) == (
+        f"{other}: a database, but not a FAQ of quern's"
+    )
+
+
+# -- tuning -------------------------------------------------------------------------------
+
+JUDGED = [
+    Judged(0.9, True, True),
+    Judged(0.8, False, True),
+    Judged(0.7, True, True),
+    Judged(0.6, False, False),
+    Judged(0.5, True, True),
+    Judged(0.4, False, False),
+]
+
+
+def test_decisions_by_hand() -> None:
+    at = decide(JUDGED, 0.65)
+    assert (at.accuracy, at.refused) == (pytest.approx(2 / 4), pytest.approx(1.0))
+    assert (at.answered, at.precision) == (pytest.approx(3 / 6), pytest.approx(2 / 3))
+    assert decide(JUDGED, 1.0).precision is None
+
+
+def test_both_sides_count_alike() -> None:
+    # At 0.65: 1/2 and 1; at 0.45: 3/4 and 1/2; at 0.55: 1/2 and 1/2.
+    assert tune(JUDGED, -1.0).after.threshold == pytest.approx(0.65)
+    many = [*JUDGED, *[Judged(0.5, True, True)] * 20]
+    assert tune(many, -1.0).after.threshold == pytest.approx(0.45)
+
+
+def test_a_precision_is_reached_by_the_lowest_threshold() -> None:
+    assert tune(JUDGED, -1.0, 0.9).after.threshold == pytest.approx(0.85)
+    assert tune(JUDGED, -1.0, 0.65).after.threshold == pytest.approx(0.65)
+    assert tune(JUDGED, -1.0, 0.6).after.threshold == pytest.approx(0.45)
+    never = [Judged(0.5, False, True), Judged(0.4, True, True)]
+    assert refused(DataError, lambda: tune(never, -1.0, 0.8)).startswith(
+        "no threshold reaches a precision of 0.8; the best is 0.500. Ask for less"
+    )
+
+
+EXAMPLES = [
+    *[FaqExample(question, e.id) for e in ENTRIES for question in e.questions],
+    *[FaqExample(text, None, 7) for text in ("zebra", "jazz", "quux", "kkk", "vvv")],
+]
+
+
+def test_what_was_tuned_is_kept(faq: Faq) -> None:
+    dry = faq.tune(EXAMPLES, keep=False)
+    assert faq.threshold is None
+    kept = faq.tune(EXAMPLES)
+    assert dry == kept
+    assert faq.threshold == kept.after.threshold
+    assert (kept.after.accuracy, kept.after.refused) == (1, 1)
+    with Faq.open(faq.path) as again:
+        yes, no = again.ask(["how to pay", "zebra"])
+    assert (yes.answered, no.answered) == (True, False)
+    assert yes.answers[0].probability > 0.5 > no.answers[0].probability
+    assert no.answers  # what came nearest is shown
+    assert faq.ask(["zebra"], threshold=-1.0)[0].answered
+    assert faq.tune(EXAMPLES).before == kept.after
+    wrong = [FaqExample("x", "nobody", 4)]
+    assert refused(DataError, lambda: faq.tune(wrong)) == (
+        "line 4: no answer 'nobody'; see them with: quern faq show"
+    )
+
+
+# -- files ----------------------------------------------------------------------------------
+
+
+def write(path: Path, *rows: object) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def test_lines_of_one_answer_are_joined(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "q.jsonl",
+        {"question": "a", "answer": "A", "id": 1},
+        {"questions": ["b", "a", "b"], "answer": "A", "id": 1},
+        {"question": "c", "answer": "C"},
+        {"question": "d", "answer": "C"},
+    )
+    one, two = read_faq(path)
+    assert (one.id, one.questions) == ("1", ("a", "b"))
+    assert (two.questions, len(two.id)) == (("c", "d"), 12)
+    table = tmp_path / "q.csv"
+    table.write_text('\ufeffanswer,question,id\r\n"A\nB",a,1\r\n"A\nB",b,1\r\n', "utf-8")
+    assert read_faq(table) == [FaqEntry("1", "A\nB", ("a", "b"), 2)]
+
+
+def test_bad_lines_are_named(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "q.jsonl",
+        {"question": "a", "answer": "A", "id": 1},
+        {"question": "b", "answer": "B", "id": 1},
+        {"question": " ", "answer": "B"},
+        {"answer": "B"},
+        {"question": "a", "answer": ""},
+    )
+    said = refused(DataError, lambda: read_faq(path))
+    assert f"{path}: 4 line(s) cannot be read:" in said
+    assert f"{path}:2: id '1' has another answer in line 1" in said
+    assert f"{path}:3: a question is empty" in said
+    assert f'{path}:4: a line has one of "question" and "questions"' in said
+    assert f'{path}:5: "answer" is empty' in said
+    table = tmp_path / "q.csv"
+    table.write_text("q,a\nx,y\n", "utf-8")
+    assert refused(DataError, lambda: read_faq(table)).startswith(
+        f"{table}:1: its columns are q, a; wanted are question, answer, and perhaps id"
+    )
+    table.write_text("question,answer\nx\n", "utf-8")
+    assert f"{table}:2: 1 cells, the head has 2 columns" in refused(
+        DataError, lambda: read_faq(table)
+    )
+    path.write_text("", "utf-8")
+    assert refused(DataError, lambda: read_faq(path)).startswith(f"{path}: no lines; expected")
+    path.write_text('{"question": "x"}\n', "utf-8")
+    assert "missing required field `id`" in refused(DataError, lambda: read_faq_examples(path))
+
+
+# -- the verbs --------------------------------------------------------------------------------
+
+
+def run(*args: str | Path, given: str | None = None, fails: int = 0) -> Result:
+    result = CliRunner().invoke(command, list(map(str, args)), input=given)
+    assert result.exit_code == fails, result.output + repr(result.exception)
+    return result
+
+
+def test_the_verbs_in_turn(tmp_path: Path, model: Letters) -> None:
+    lines = [{"questions": e.questions, "answer": e.answer, "id": e.id} for e in ENTRIES]
+    data, out = write(tmp_path / "q.jsonl", *lines), tmp_path / "shop.faq"
+    dev = write(tmp_path / "dev.jsonl", *({"question": e.question, "id": e.id} for e in EXAMPLES))
+    words = ("build", data, "--model", "letters", "--out", out)
+    assert f"wrote {out}: 3 answers to 5 questions" in run(*words).stderr
+    assert "exists already" in str(run(*words, fails=1).exception)
+    run(*words, "--overwrite")
+    asked = run("ask", out, "how to pay", "--format", "jsonl")
+    assert "not tuned" in asked.stderr
+    assert json.loads(asked.stdout)["answers"][0]["id"] == "pay"
+    told = json.loads(run("tune", out, dev, "--format", "json").stdout)
+    assert told["after"]["accuracy"] == 1
+    shown = run("ask", out, "how to pay", "zebra", "--format", "table").stdout
+    assert "By card." in shown
+    assert "zebra: no answer; nearest came" in shown
+    many = run("ask", out, "--input", "-", "--format", "jsonl", given="how to pay\nzebra\n")
+    assert [json.loads(line)["answered"] for line in many.stdout.splitlines()] == [True, False]
+    more = write(tmp_path / "more.jsonl", {"question": "quiz", "answer": "On Mondays.", "id": "q"})
+    assert "1 phrasings added" in run("add", out, more).stderr
+    assert "1 answers removed, with 1 phrasings" in run("remove", out, "q").stderr
+    rows = [json.loads(line) for line in run("show", out).stdout.splitlines()]
+    assert [row["id"] for row in rows] == ["pay", "open", "post"]
+    assert "threshold" in run("show", out, "pay").stderr
+    assert "no question is given" in run("ask", out, fails=2).output
+    assert (
+        "exact, approximate, auto, or an address"
+        in run(*words, "--overwrite", "--index", "fast", fails=2).output
+    )
