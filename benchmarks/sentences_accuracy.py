@@ -60,7 +60,10 @@ _INTENTS = (
     "batch_size=64",
 )
 _ENCODED = ("dim=96", "rate=0.002")  # for the encoder of preset fast, by --init
-_FULL = ("rate=0.001", "dropout=0.3", "unknown=0.1", "epochs=10")
+_FULL = (
+    *("rate=0.001", "epochs=8", "dropout=0.5", "unknown=0.1", "margin=0.2", "scale=20"),
+    *(*_WIDE, "dilations=[1,2,5,1,2,5,1,2,5,1,1,1]"),  # those of preset full elsewhere
+)
 RECIPES = {
     **{
         f"core-{loss}": Recipe("core", "fast", (*_GROUPS, f"loss={loss}", *_CARD))
