@@ -19,6 +19,10 @@ from quern.faq.tuning import Judged, decide, tune
 from quern.records import FaqEntry, FaqExample
 
 
+# The database in memory looks at everything anyway, and says so when it is asked to.
+IN_MEMORY = pytest.mark.filterwarnings("ignore:Local mode performs exact")
+
+
 class Letters:
     """A text by its letters: vectors of texts with the same letters are the same."""
 
@@ -65,6 +69,40 @@ def test_the_best_answers_come_once_with_their_nearest_phrasing(faq: Faq) -> Non
     assert reply.answers[0].score == pytest.approx(1)
     assert len({a.id for a in reply.answers}) == 2
     assert reply.answers[0].probability is None
+
+
+@IN_MEMORY
+@pytest.mark.parametrize("kind", ["exact", "approximate", "http://nowhere:6333/faq"])
+def test_it_answers_alike_by_every_index(
+    kind: str, faq: Faq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("faiss")
+    client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
+    monkeypatch.setattr("quern.index.served._connected", lambda *given: (client, "faq"))
+    other = Faq.build(tmp_path / "other.faq", ENTRIES, "letters", index=kind)
+    asked = ["pay", "opening", "parcel", "!"]
+    more = [FaqEntry("quiz", "On Mondays.", ("quiz", "questions"))]
+    for change in (
+        lambda each: None,
+        lambda each: each.add(more),
+        lambda each: each.remove(["pay"]),
+    ):
+        assert change(faq) == change(other)
+        assert faq.ask(asked, top=5) == other.ask(asked, top=5)
+    with Faq.open(other.path) as again:
+        assert again.ask(asked, top=5) == faq.ask(asked, top=5)
+
+
+@IN_MEMORY
+def test_what_a_database_lost_is_added_again(
+    tmp_path: Path, model: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
+    monkeypatch.setattr("quern.index.served._connected", lambda *given: (client, "faq"))
+    made = Faq.build(tmp_path / "s.faq", ENTRIES, "letters", index="http://nowhere:6333/faq")
+    made._followed().remove([1, 2])
+    with Faq.open(made.path) as again:
+        assert again.ask(["how to pay"])[0].answers[0].question == "how to pay"
 
 
 def test_all_answers_come_if_they_are_asked_for(faq: Faq) -> None:

@@ -299,7 +299,7 @@ class Faq:
         if self._index is None or version != self._seen:
             kind = self._store.about("index") or "auto"
             if "://" in kind:
-                self._index = self._index or open_index(kind)
+                self._index = self._index or self._in_database(kind)
             else:
                 self._index = self._in_memory(kind)
             self._seen = version
@@ -311,6 +311,13 @@ class Faq:
         index = create_index("approximate" if chosen == "approximate" else "exact", self.model.dim)
         if len(numbers):
             index.add(numbers, vectors)
+        return index
+
+    def _in_database(self, address: str) -> Index:
+        """What is in the file and not in the database, as after a kill in between, is added."""
+        index = open_index(address)
+        if len(index) < self.phrasings:
+            self._fill(index)
         return index
 
     def _fill(self, index: Index) -> None:
