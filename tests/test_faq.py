@@ -18,7 +18,6 @@ from quern.faq import faq as module
 from quern.faq.tuning import Judged, decide, tune
 from quern.records import FaqEntry, FaqExample
 
-
 # The database in memory looks at everything anyway, and says so when it is asked to.
 IN_MEMORY = pytest.mark.filterwarnings("ignore:Local mode performs exact")
 
