@@ -57,7 +57,7 @@ _CARD = (
 )
 _INTENTS = (
     *("epochs=20", "fine_epochs=2", "patience=4", "rate=0.003", "dropout=0.5", "unknown=0.2"),
-    "batch_size=64",
+    *("batch_size=64", "loss=am-softmax", "scale=30"),
 )
 _ENCODED = ("dim=96", "rate=0.002")  # for the encoder of preset fast, by --init
 _FULL = (

@@ -76,8 +76,13 @@ def _trained(examples: Sequence[SentenceExample], groups: int, options: Options)
     from quern.train.sentence_training import SentenceTraining
     from quern.train.settings import sentence_plan
 
-    classes = "classes=4000"
-    words = (classes, f"batch_size={_BATCH}", f"seed={options.seed}", *options.words)
+    words = (
+        "loss=am-softmax",
+        "classes=4000",
+        f"batch_size={_BATCH}",
+        f"seed={options.seed}",
+        *options.words,
+    )
     training = SentenceTraining(examples[:_READ], examples[-2000:], sentence_plan("fast", words))
     before = peak_memory() / 1e6
     missing = groups - len(training.items.names)

@@ -72,7 +72,8 @@ def plan(settings: SentenceSettings = SMALL, **of: object) -> SentencePlan:
 
 def items(**fitting: object) -> SentenceItems:
     codec = TextCodec.fit((e.text for e in TRAIN), RULES)
-    return SentenceItems(TRAIN, codec, SMALL, SentenceFitting(**fitting), 0)
+    chosen = SentenceFitting(**{"loss": "am-softmax", **fitting})
+    return SentenceItems(TRAIN, codec, SMALL, chosen, 0)
 
 
 def untrained(settings: SentenceSettings) -> SentenceModel:
@@ -251,7 +252,7 @@ def test_what_cannot_be_learned_is_refused() -> None:
     assert "classes is for losses over groups, and loss=triplet has none" in said
     said = refused(DataError, lambda: sentence_plan("fast", ["loss=softmax", "margin=0.1"]))
     assert "loss=softmax has no margin; loss=am-softmax has one" in said
-    said = refused(DataError, lambda: sentence_plan("fast", ["hard=0.5"]))
+    said = refused(DataError, lambda: sentence_plan("fast", ["hard=0.5", "loss=am-softmax"]))
     assert "hard is for loss=triplet and loss=contrastive" in said
     said = refused(DataError, lambda: sentence_plan("fast", ["loss=a-softmax", "margin=0.3"]))
     assert "the margin of a-softmax is a whole number from 1 to 4" in said

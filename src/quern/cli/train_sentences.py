@@ -55,7 +55,7 @@ def sentences(
     Examples:
       quern check sentences train.jsonl --dev dev.jsonl
       quern train sentences train.jsonl --out my-sentences
-      quern train sentences train.jsonl --out small --preset fast --set loss=contrastive
+      quern train sentences intents.jsonl --out intents --preset fast --set loss=am-softmax
       quern train sentences train.jsonl --out my-sentences --init encoder --set hard=0.5
     """
     try:

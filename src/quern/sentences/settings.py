@@ -78,8 +78,8 @@ class SentenceFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         unknown: share of words and numbers that are read as if they had no id of their own.
     """
 
-    loss: Loss = "am-softmax"
-    scale: float = 30.0
+    loss: Loss = "contrastive"
+    scale: float = 20.0
     margin: float | None = None
     center: float = 0.0
     classes: int = 0

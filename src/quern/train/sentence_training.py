@@ -41,7 +41,7 @@ from quern.train.word_vectors import WordVectors
 
 _EMBEDDED = 256  # sentences that are given vectors at once
 
-SCHEDULE = Schedule(epochs=12, fine_epochs=3, patience=3, batch_size=128, average=0.999)
+SCHEDULE = Schedule(epochs=12, fine_epochs=3, patience=3, batch_size=256, rate=2e-3, average=0.999)
 
 
 class SentencePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
