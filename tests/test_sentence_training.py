@@ -255,6 +255,19 @@ def test_what_cannot_be_learned_is_refused() -> None:
     assert "hard is for loss=triplet and loss=contrastive" in said
     said = refused(DataError, lambda: sentence_plan("fast", ["loss=a-softmax", "margin=0.3"]))
     assert "the margin of a-softmax is a whole number from 1 to 4" in said
+    for words, why in (
+        (["reading=gru", "dim=9"], "dim must be at least 1, and even for reading=gru"),
+        (["dim=0"], "dim must be at least 1, and even for reading=gru"),
+        (["dropout=1"], "dropout and gate_dropout must be at least 0 and below 1"),
+        (["gate_dropout=-0.1"], "dropout and gate_dropout must be at least 0 and below 1"),
+        (["unknown=1.5"], "unknown must be between 0 and 1"),
+        (["loss=arcface", "margin=4"], "the margin of arcface is an angle in radians"),
+        (["scale=0"], "scale must be above 0; classes and center must not be below 0"),
+        (["phrases=1"], "vector_dim and phrase_dim must be at least 1, phrases at least 2"),
+        (["loss=what"], "Invalid enum value 'what'"),
+        (["losses=softmax"], "--set losses=softmax: expected KEY=VALUE with KEY one of: average, "),
+    ):
+        assert why in refused(DataError, lambda words=words: sentence_plan("fast", words))
     assert "balance must be between 0 and 1" in refused(
         DataError, lambda: sentence_plan("fast", ["balance=2"])
     )
