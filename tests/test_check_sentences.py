@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from quern.cli.check import command
-from quern.data import BadLine
+from quern.data import BadLine, read_pairs, scan_sentences
 from quern.doctor import SENTENCE_KINDS, examine_sentences
 from quern.records import SentenceExample
 from quern.text import CodecRules
@@ -122,6 +123,20 @@ def test_the_page_and_the_exit_status(tmp_path: Path) -> None:
     assert [finding["kind"] for finding in told["findings"]] == ["bad", "groups", "alone"]
     wrong = CliRunner().invoke(command, ["sentences", str(path), "--window", "4", "--overlap", "4"])
     assert wrong.exit_code == 2 and "4 is not less than --window (4)" in wrong.stderr
+
+
+def test_the_page_explains_every_finding_and_its_examples_are_sound(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
+    page = page[page.index("## Sentences in groups") : page.index("## Texts for extract")]
+    for kind in SENTENCE_KINDS.values():
+        assert f"\n| {kind.what} | " in page
+    groups, pairs = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "groups.jsonl").write_text(groups, encoding="utf-8")
+    (tmp_path / "pairs.jsonl").write_text(pairs, encoding="utf-8")
+    report = examine_sentences(scan_sentences(tmp_path / "groups.jsonl"))
+    assert [finding.kind for finding in report.findings] == ["alone"]
+    assert (report.train.sentences, report.train.groups) == (3, 2)
+    assert [pair.score for pair in read_pairs(tmp_path / "pairs.jsonl")] == [1, 0.2]
 
 
 def test_ten_cases_of_a_kind_are_shown(tmp_path: Path) -> None:
