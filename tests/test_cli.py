@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -210,6 +211,16 @@ def test_info_lists_and_describes() -> None:
         described = json.loads(quern("info", row["model"], "--format", "json").stdout)
         assert described == row
         assert (Path(row["folder"]) / "README.md").is_file()
+        assert row["scores"]["dev"]
+
+
+def test_info_lists_models_of_every_task_with_the_score_that_decides() -> None:
+    done = quern("info")
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    assert set(names()) <= set(shown)
+    assert re.search(r"F1 0\.\d{3}\s*$", shown["zh-triples"])
+    assert re.search(r"accuracy 0\.\d{3}\s*$", shown["zh-entities"])
 
 
 def test_extras_are_named_where_they_are_missing() -> None:

@@ -64,7 +64,7 @@ def psi(theta: float, m: int) -> float:
 
 
 CASES = {
-    "softmax": (0.0, lambda i, t: SCALE * math.cos(t)),
+    "softmax": (None, lambda i, t: SCALE * math.cos(t)),
     "am-softmax": (0.35, lambda i, t: SCALE * (math.cos(t) - 0.35)),
     "arcface": (0.5, lambda i, t: SCALE * math.cos(t + 0.5)),
     "min-softmax": (4, lambda i, t: SCALE * min(math.cos(4 * t), math.cos(t))),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quern.evaluation import retrieval
 from quern.evaluation.retrieval import (
     cut,
     evaluate_retrieval,
@@ -62,6 +63,21 @@ def test_look_up_is_what_a_slow_search_finds(first, second, groups, own) -> None
     ranks = [rank for rank, _ in wanted]
     assert all(abs(a - b) <= 0 or a > b for a, b in zip(ranks, found.ranks.tolist(), strict=True))
     assert [rank == 0 for rank in ranks] == (found.ranks == 0).tolist()
+
+
+@pytest.mark.parametrize("known", [None, 37])
+def test_how_many_are_looked_for_at_once_changes_nothing(
+    known: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    queries, of = rows(rng.integers(12, size=23).tolist()), rng.integers(4, size=23)
+    among = () if known is None else (rows(list(range(known))), np.arange(known) % 4)
+    whole = look_up(queries, of, *among)
+    for cells in (1, 100):
+        monkeypatch.setattr(retrieval, "_CELLS", cells)
+        found = look_up(queries, of, *among)
+        assert found.ranks.tolist() == whole.ranks.tolist()
+        assert np.allclose(found.scores, whole.scores, atol=1e-6)
 
 
 def test_of_equals_the_wrong_ones_count_first() -> None:

@@ -8,6 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from quern.errors import TrainingError
+from quern.train.loop import Schedule, Trainer
 from quern.train.row_table import RowTable
 
 
@@ -37,6 +39,48 @@ def test_the_largest_gradient_tells_of_what_is_not_finite() -> None:
     assert table.largest() != table.largest()
     table.learn(0.0)
     assert table.largest() == 0  # it was forgotten
+
+
+class _Steep:
+    """A task whose loss is 0 everywhere, but has no slope at all at its table's rows."""
+
+    def __init__(self, steep: bool) -> None:
+        self.tables = {"groups": RowTable.drawn(6, 2, seed=0)}
+        self.steep = steep
+
+    def __len__(self) -> int:
+        return 4
+
+    def order(self, size: int, seed: int, epoch: int) -> list[list[int]]:
+        return [[0, 1], [2, 3]]
+
+    def collate(self, items: list[int], seed: list[int]) -> dict[str, torch.Tensor]:
+        return {"ids": torch.tensor(items)}
+
+    def lines(self, items: list[int]) -> list[int]:
+        return [10 * item for item in items]
+
+    def loss(self, net: torch.nn.Module, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        rows = self.tables["groups"].rows(batch["ids"])
+        away = (rows - rows.detach()).square().sum()
+        return {"groups": (net.weight.sum() * 0) + (away.sqrt() if self.steep else away)}
+
+
+def test_a_gradient_of_a_table_that_is_not_finite_is_named() -> None:
+    schedule = Schedule(epochs=1, fine_epochs=0, batch_size=2, precision="fp32", threads=1)
+    for steep in (False, True):
+        task = _Steep(steep)
+        before = task.tables["groups"].weight.clone()
+        trainer = Trainer(torch.nn.Linear(1, 1), task, schedule, task.tables)
+        if steep:
+            with pytest.raises(TrainingError) as caught:
+                list(trainer.run(lambda weights: {"score": 1.0}, None))
+            assert str(caught.value) == (
+                "not finite in epoch 0: gradient of 'groups'; the batch holds lines 0, 10"
+            )
+        else:
+            list(trainer.run(lambda weights: {"score": 1.0}, None))
+        assert torch.equal(task.tables["groups"].weight, before)
 
 
 def test_what_is_only_looked_at_is_not_learned() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import msgspec
 import numpy as np
 
 import quern
@@ -20,14 +21,14 @@ from quern.evaluation.retrieval import evaluate_retrieval
 from quern.folder import ModelFolder
 from quern.records import SentenceExample
 from quern.runtime import Graph
-from quern.sentences import SentenceFitting, SentenceModel, SentenceSettings
+from quern.sentences import SentenceFitting, SentenceModel, SentenceSettings, arrays_of
 from quern.tasks import load_sentences
 from quern.text import CodecRules, TextCodec
 from quern.train.loop import Schedule
 from quern.train.sentence_fit import SentenceFit, split_groups
 from quern.train.sentence_items import SentenceItems, gathered
 from quern.train.sentence_training import SentencePlan, SentenceTraining, export_sentences
-from quern.train.sentences import SentenceNet
+from quern.train.sentences import Pooling, SentenceNet
 from quern.train.settings import sentence_plan
 from quern.train.training import named
 
@@ -179,6 +180,56 @@ def test_a_softmax_runs_over_the_groups_of_the_batch_and_some_others() -> None:
     assert whole["classes"].tolist() == list(range(len(made.names)))
 
 
+def test_the_groups_of_a_sample_stand_for_all_groups() -> None:
+    """In the mean over samples the denominator of the softmax is that of the whole one."""
+    made = items(classes=4)
+    count = len(made.names)
+    weights = np.exp(np.random.default_rng(0).normal(size=count))  # e to the logit of each group
+    found = []
+    for seed in range(4000):
+        batch = made.collate([0, 1], [0, 0, seed])
+        classes, offsets = batch["classes"].numpy(), batch["offsets"].numpy()
+        found.append(float((weights[classes] * np.exp(offsets)).sum()))
+    spread = float(np.std(found)) / len(found) ** 0.5
+    assert spread < 0.02 * weights.sum()
+    assert abs(np.mean(found) - weights.sum()) < 4 * spread
+
+
+POOLINGS = ("mean", "max", "last", "attention")
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_padding_takes_no_part_in_a_pooling(pooling: str) -> None:
+    torch.manual_seed(0)
+    pool = Pooling(6, pooling)
+    hidden = torch.randn(3, 5, 6)
+    alone = pool(hidden, torch.ones(3, 5, 1))
+    filled = torch.cat([hidden, 50 * torch.randn(3, 4, 6)], dim=1)
+    mask = torch.cat([torch.ones(3, 5, 1), torch.zeros(3, 4, 1)], dim=1)
+    assert torch.allclose(pool(filled, mask), alone, atol=1e-6)
+    by_hand = {"mean": hidden.mean(1), "max": hidden.amax(1), "last": hidden[:, -1]}
+    assert pooling not in by_hand or torch.allclose(alone, by_hand[pooling])
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("reading", ["conv", "gru", "both"])
+def test_every_reading_goes_with_every_pooling(reading: str, pooling: str) -> None:
+    """In torch, which the exported graph is held against: padding changes nothing."""
+    settings = msgspec.structs.replace(SMALL, reading=reading, pooling=pooling)
+    codec = TextCodec.fit((e.text for e in TRAIN), RULES)
+    torch.manual_seed(0)
+    net = SentenceNet(settings, codec).eval()
+    encodings = [codec.encode(text) for text in ("请问门票怎么退掉", "renew 书")]
+    parts = [(encoding, codec.windows(encoding)[0]) for encoding in encodings]
+    with torch.no_grad():
+        short, long = (
+            net({k: torch.from_numpy(v) for k, v in arrays_of(codec, parts, n, settings).items()})
+            for n in (8, 24)
+        )
+    assert torch.allclose(short, long, atol=1e-5)
+    assert not torch.allclose(short[0], short[1], atol=1e-2)
+
+
 LEARNED = [
     {"loss": "am-softmax", "classes": 8, "center": 0.1},
     {"loss": "contrastive", "hard": 0.5, "scale": 10.0},
@@ -256,6 +307,19 @@ def test_what_cannot_be_learned_is_refused() -> None:
     assert "hard is for loss=triplet and loss=contrastive" in said
     said = refused(DataError, lambda: sentence_plan("fast", ["loss=a-softmax", "margin=0.3"]))
     assert "the margin of a-softmax is a whole number from 1 to 4" in said
+    for words, why in (
+        (["reading=gru", "dim=9"], "dim must be at least 1, and even for reading=gru"),
+        (["dim=0"], "dim must be at least 1, and even for reading=gru"),
+        (["dropout=1"], "dropout and gate_dropout must be at least 0 and below 1"),
+        (["gate_dropout=-0.1"], "dropout and gate_dropout must be at least 0 and below 1"),
+        (["unknown=1.5"], "unknown must be between 0 and 1"),
+        (["loss=arcface", "margin=4"], "the margin of arcface is an angle in radians"),
+        (["scale=0"], "scale must be above 0; classes and center must not be below 0"),
+        (["phrases=1"], "vector_dim and phrase_dim must be at least 1, phrases at least 2"),
+        (["loss=what"], "Invalid enum value 'what'"),
+        (["losses=softmax"], "--set losses=softmax: expected KEY=VALUE with KEY one of: average, "),
+    ):
+        assert why in refused(DataError, lambda words=words: sentence_plan("fast", words))
     assert "balance must be between 0 and 1" in refused(
         DataError, lambda: sentence_plan("fast", ["balance=2"])
     )

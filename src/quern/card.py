@@ -116,7 +116,7 @@ def _triples(folder: ModelFolder, name: str) -> list[str]:
         "",
         "## Speed",
         "",
-        *_speed(metrics),
+        *_speed(folder),
         "",
         "## What it reads",
         "",
@@ -155,7 +155,7 @@ def _links(folder: ModelFolder, name: str) -> list[str]:
         "",
         "## Speed",
         "",
-        *_speed(metrics),
+        *_speed(folder),
         "",
         "## Limits",
         "",
@@ -193,7 +193,7 @@ def _entities(folder: ModelFolder, name: str) -> list[str]:
         "",
         "## Speed",
         "",
-        *_speed(metrics),
+        *_speed(folder),
         "",
         "## Limits",
         "",
@@ -231,7 +231,7 @@ def _sentences(folder: ModelFolder, name: str) -> list[str]:
         "",
         "## Speed",
         "",
-        *_speed(metrics),
+        *_speed(folder),
         "",
         "## Limits",
         "",
@@ -278,10 +278,12 @@ def _calibration(folder: ModelFolder) -> list[str]:
     ]
 
 
-def _speed(metrics: dict[str, Any]) -> list[str]:
-    speed = metrics.get("speed")
-    if not speed:
+def _speed(folder: ModelFolder) -> list[str]:
+    speed = folder.metrics().get("speed")
+    if not speed and folder.manifest.task == "triples":
         return ["Not measured; `quern bench` measures it on your texts."]
+    if not speed:
+        return ["Not measured."]
     return [
         f"{speed['texts_per_second']:,.0f} texts a second on one thread "
         f"({speed['units_per_text']:.0f} units a text, {speed['machine']}), "

@@ -66,7 +66,8 @@ def _show(report: SentenceReport, names: dict[str, str], most: int | None) -> No
         click.echo(f"{name + ':':<6} {names[name]}")
     click.echo()
     cells = [_figures(file) for _, file in files]
-    table([[what, *(of[what] for of in cells)] for what in cells[0]], ["", *(n for n, _ in files)])
+    lines = [[what, *(of[what] for of in cells)] for what in cells[0]]
+    table([line for line in lines if any(line[1:])], ["", *(n for n, _ in files)])
     for name, file in files:
         histogram(name, file.lengths, report.window)
     findings(report.findings, names, most)
@@ -82,7 +83,11 @@ def _figures(file: SentenceFile) -> dict[str, str]:
         "sentences": f"{file.sentences:,}",
         "groups": f"{file.groups:,}",
         "groups of a single sentence": f"{file.alone:,}",
+        "groups that train has as well": "" if file.known is None else f"{file.known:,}",
+        "groups are taken for": "classes" if file.classes else "meanings",
+        "sentences of a group, in a tenth no more than": f"{file.tenth:,}",
         "sentences of a group, median": f"{file.median:,}",
+        "sentences of a group, in nine tenths no more than": f"{file.ninetieth:,}",
         "sentences of a group, most": f"{file.largest:,}",
         "units of a sentence, median": f"{lengths.median:,}",
         "units of a sentence, most": f"{lengths.longest:,}",

@@ -43,8 +43,8 @@ def command(
     Both folders are scored on DATA through the code that users run. The folder is written
     even if it lost more than 0.3 points of F1 (of accuracy, if it chooses entities; of sentences
     whose nearest is of their group, if it reads sentences), with a warning and exit status 1, so
-    that it can be looked at; `quern bench OUT DATA --against MODEL` says whether it is worth
-    having.
+    that it can be looked at. Of a model of triples `quern bench OUT DATA --against MODEL` says
+    whether it is worth having; the speed of others stands in the card.
 
     \b
     Example:

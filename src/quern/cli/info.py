@@ -14,6 +14,9 @@ from quern.folder import Manifest, ModelFolder
 from quern.links import Dictionary
 from quern.shipped import find, names
 
+# What the score that decides is called in metrics.json, by the tasks that have it.
+_SCORES = {"f1": "F1", "accuracy": "accuracy", "top1": "top-1"}
+
 
 @click.command("info")
 @click.argument("model", required=False)
@@ -33,7 +36,7 @@ def command(model: str | None, form: Literal["table", "json"]) -> None:
             click.echo(msgspec.json.encode([_facts(n, f) for n, f in folders.items()]))
         else:
             rows = [list(_row(name, folder)) for name, folder in folders.items()]
-            columns(rows, ["model", "task", "labels", "precision", "MB", "dev F1"])
+            columns(rows, ["model", "task", "labels", "precision", "MB", "dev score"])
         return
     folder = ModelFolder(find(model))
     facts = _facts(model, folder)
@@ -46,7 +49,7 @@ def command(model: str | None, form: Literal["table", "json"]) -> None:
 
 def _facts(name: str, folder: ModelFolder) -> dict[str, Any]:
     manifest, rules = folder.manifest, folder.codec.rules
-    scores = {k: v for k, v in folder.metrics().items() if isinstance(v, dict) and "f1" in v}
+    scores = {k: v for k, v in folder.metrics().items() if _told(v)}
     return {
         "model": name,
         "folder": str(folder.path),
@@ -84,10 +87,17 @@ def _names(folder: ModelFolder) -> int:
 
 
 def _row(name: str, folder: ModelFolder) -> Iterator[str]:
-    dev = folder.metrics().get("dev", {})
     yield from (name, folder.manifest.task, str(len(folder.manifest.labels)))
     yield from (folder.manifest.precision, f"{folder.size() / 1e6:.1f}")
-    yield f"{dev['f1']:.3f}" if dev else ""
+    yield _told(folder.metrics().get("dev"))
+
+
+def _told(figures: object) -> str:
+    """The score that decides among some figures, in words; empty where there is none."""
+    if not isinstance(figures, dict):
+        return ""
+    found = [f"{said} {figures[key]:.3f}" for key, said in _SCORES.items() if key in figures]
+    return ", ".join(found)
 
 
 def _reading(manifest: Manifest) -> str:

@@ -14,13 +14,14 @@ from quern.data.lines import (
 )
 from quern.data.links import read_links, scan_links
 from quern.data.questions import read_faq, read_faq_examples
-from quern.data.sentences import read_pairs, read_sentences, scan_sentences
+from quern.data.sentences import are_classes, read_pairs, read_sentences, scan_sentences
 from quern.data.triples import read_facts, read_triples, scan_triples
 
 __all__ = [
     "BadLine",
     "Document",
     "TextForm",
+    "are_classes",
     "bad_lines",
     "data_hash",
     "decoded",

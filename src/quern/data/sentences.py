@@ -24,6 +24,7 @@ class _PairLine(msgspec.Struct):
     score: float | bool
 
 
+_LARGE = 20  # sentences of a group on average, from which on groups are classes
 _SENTENCE_LINE = msgspec.json.Decoder(_SentenceLine)
 _PAIR_LINE = msgspec.json.Decoder(_PairLine)
 
@@ -44,6 +45,11 @@ def read_sentences(path: Path) -> list[SentenceExample]:
         DataError: lines that cannot be read (the first few named), or no line at all.
     """
     return whole(path, scan_sentences(path), "sentences")
+
+
+def are_classes(sentences: int, groups: int) -> bool:
+    """Whether groups are so few and large that they are rather classes, the same in use."""
+    return 0 < _LARGE * groups <= sentences
 
 
 def _example(row: _SentenceLine, number: int) -> SentenceExample:

@@ -7,14 +7,12 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from quern.data import BadLine
+from quern.data import BadLine, are_classes
 from quern.doctor.findings import Finding, Kind, Place, findings
 from quern.doctor.lengths import lengths_of
 from quern.doctor.report import Lengths
 from quern.records import SentenceExample
-from quern.text import CodecRules, TextCodec, Vocabulary
-
-_LARGE = 20  # sentences of a group on average, from which on groups are classes
+from quern.text import CodecRules, TextCodec, Vocabulary, normalise
 
 # In the order of the report.
 SENTENCE_KINDS: Mapping[str, Kind] = {
@@ -34,9 +32,13 @@ SENTENCE_KINDS: Mapping[str, Kind] = {
         "join the groups, if they mean the same, or keep the sentence in one of them: as it is, "
         "training pulls it apart",
     ),
-    "empty": Kind(
-        "sentences without a letter, digit or mark",
-        "take these lines out; there is nothing to read in them",
+    "wordless": Kind(
+        "sentences without any letter",
+        "take these lines out, unless numbers or marks alone have a meaning here",
+    ),
+    "short": Kind(
+        "sentences of a single unit",
+        "look whether they are whole: one character or word seldom says what a group means",
     ),
     "alone": Kind(
         "groups of a single sentence",
@@ -69,8 +71,12 @@ class SentenceFile(msgspec.Struct, frozen=True):
         sentences: those that can.
         groups: different groups.
         alone: groups of a single sentence.
-        median: half of the groups have no more sentences.
+        tenth: a tenth of the groups have no more sentences.
+        median: half of them have no more.
+        ninetieth: nine tenths of them have no more.
         largest: sentences of the largest group.
+        known: groups that train has as well; None for train itself.
+        classes: whether groups are so few and large that they are taken for classes.
     """
 
     lines: int
@@ -78,8 +84,12 @@ class SentenceFile(msgspec.Struct, frozen=True):
     sentences: int
     groups: int
     alone: int
+    tenth: int
     median: int
+    ninetieth: int
     largest: int
+    known: int | None
+    classes: bool
     lengths: Lengths
 
 
@@ -112,12 +122,14 @@ def examine_sentences(
 ) -> SentenceReport:
     """Look at groups of sentences as training would.
 
+    Two sentences are the same if their letters are, case and width aside.
+
     Args:
         train: sentences to train on, lines that could not be read among them.
         dev: sentences to choose by.
         rules: how texts are cut into windows.
     """
-    codec = TextCodec(Vocabulary(()), rules)
+    codec = TextCodec(Vocabulary(()), rules)  # lengths need no vocabulary
     one = _Look(train, codec)
     two = None if dev is None else _Look(dev, codec)
     found = findings("train", one.found("train"), SENTENCE_KINDS)
@@ -130,7 +142,7 @@ def examine_sentences(
         window=codec.rules.window,
         overlap=codec.rules.overlap,
         train=one.report(),
-        dev=None if two is None else two.report(),
+        dev=None if two is None else two.report(one),
         findings=tuple(found),
     )
 
@@ -161,9 +173,11 @@ class _Look:
         self._lengths.append(length)
         self._groups[example.group] += 1
         self._first.setdefault(example.group, example.line)
-        if not length:
-            self._note("empty", example.line, repr(example.text))
-        lines = self._lines[example.text]
+        if not any(char.isalpha() for char in example.text):
+            self._note("wordless", example.line, repr(example.text))
+        elif length == 1:
+            self._note("short", example.line, repr(example.text))
+        lines = self._lines[normalise(example.text.strip())[0]]
         if example.group in lines:
             self._note("duplicate", example.line, f"as in line {lines[example.group]}")
         elif lines:
@@ -195,19 +209,29 @@ class _Look:
             for group in self._groups
             if group in train._groups
         ]
-        classes = len(train._lengths) >= _LARGE * len(train._groups)
-        return {"overlap": texts, "seen": [] if classes else groups}
+        return {"overlap": texts, "seen": [] if train.classes else groups}
 
-    def report(self) -> SentenceFile:
-        """What was counted."""
-        sizes = sorted(self._groups.values())
+    @property
+    def classes(self) -> bool:
+        """Whether groups are taken for classes."""
+        return are_classes(len(self._lengths), len(self._groups))
+
+    def report(self, train: _Look | None = None) -> SentenceFile:
+        """What was counted; ``train`` is what a dev file is held against."""
+        sizes = sorted(self._groups.values()) or [0]
+        # The lower of two in the middle, as for lengths.
+        tenth, median, ninetieth = (sizes[(len(sizes) - 1) * part // 10] for part in (1, 5, 9))
         return SentenceFile(
             lines=len(self._lengths) + self._bad,
             bad=self._bad,
             sentences=len(self._lengths),
-            groups=len(sizes),
+            groups=len(self._groups),
             alone=sizes.count(1),
-            median=sizes[(len(sizes) - 1) // 2] if sizes else 0,
-            largest=sizes[-1] if sizes else 0,
+            tenth=tenth,
+            median=median,
+            ninetieth=ninetieth,
+            largest=sizes[-1],
+            known=None if train is None else len(self._groups.keys() & train._groups.keys()),
+            classes=self.classes,
             lengths=lengths_of(self._lengths, self._codec.rules.window),
         )

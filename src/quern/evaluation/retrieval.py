@@ -15,7 +15,8 @@ from quern.records import SentenceExample, SentencePair
 from quern.sentences import SentenceModel, Vectors
 
 TOPS = (1, 5, 10)
-_BLOCK = 512  # queries held against all known sentences at once
+_BLOCK = 512  # queries held against all known sentences at once, at most
+_CELLS = 1 << 24  # cosines held at once: of a million sentences a block would fill gigabytes
 _STEPS = 40  # points of the curve over thresholds
 _NONE = -2.0  # below any cosine
 _ALIKE = 1e-6  # cosines that differ by less may differ by rounding alone
@@ -120,12 +121,13 @@ def look_up(
     )
     blank = np.flatnonzero(np.abs(among).sum(axis=1) == 0)
     unlike = np.abs(queries).sum(axis=1) == 0
-    for at in range(0, count if len(among) else 0, _BLOCK):
-        cosines = queries[at : at + _BLOCK] @ among.T
+    block = max(1, min(_BLOCK, _CELLS // max(1, len(among))))
+    for at in range(0, count if len(among) else 0, block):
+        cosines = queries[at : at + block] @ among.T
         rows = np.arange(len(cosines))
-        same: NDArray[np.bool_] = np.equal.outer(of[at : at + _BLOCK], groups)
+        same: NDArray[np.bool_] = np.equal.outer(of[at : at + block], groups)
         cosines[:, blank] = _NONE
-        cosines[unlike[at : at + _BLOCK]] = _NONE
+        cosines[unlike[at : at + block]] = _NONE
         if known is None:
             cosines[rows, at + rows] = _NONE
             same[rows, at + rows] = False
@@ -134,10 +136,10 @@ def look_up(
         if known is None:
             other[rows, at + rows] = False
         ahead = ((cosines >= right[:, None] - _ALIKE) & other).sum(axis=1)
-        found.ranks[at : at + _BLOCK] = np.where(same.any(axis=1), 1 + ahead, 0)
+        found.ranks[at : at + block] = np.where(same.any(axis=1), 1 + ahead, 0)
         best = cosines.argmax(axis=1)
-        found.scores[at : at + _BLOCK] = cosines[rows, best]
-        found.nearest[at : at + _BLOCK] = np.where(cosines[rows, best] > _NONE, best, -1)
+        found.scores[at : at + block] = cosines[rows, best]
+        found.nearest[at : at + block] = np.where(cosines[rows, best] > _NONE, best, -1)
     return found
 
 

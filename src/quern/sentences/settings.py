@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -47,6 +48,10 @@ class SentenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     def __post_init__(self) -> None:
         if min(self.vector_dim, self.phrase_dim) < 1 or self.phrases < 2:
             raise ValueError("vector_dim and phrase_dim must be at least 1, phrases at least 2")
+        if self.dim < 1 or (self.reading == "gru" and self.dim % 2):
+            raise ValueError("dim must be at least 1, and even for reading=gru: half for each way")
+        if not (0 <= self.dropout < 1 and 0 <= self.gate_dropout < 1):
+            raise ValueError("dropout and gate_dropout must be at least 0 and below 1")
 
 
 SENTENCE_PRESETS: dict[str, SentenceSettings] = {
@@ -90,6 +95,8 @@ class SentenceFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     def __post_init__(self) -> None:
         if not (0 <= self.balance <= 1 and 0 <= self.hard < 1):
             raise ValueError("balance must be between 0 and 1, hard at least 0 and below 1")
+        if not 0 <= self.unknown <= 1:
+            raise ValueError("unknown must be between 0 and 1")
         if self.scale <= 0 or self.classes < 0 or self.center < 0:
             raise ValueError("scale must be above 0; classes and center must not be below 0")
         if self.hard and not self.paired:
@@ -100,6 +107,8 @@ class SentenceFitting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise ValueError("loss=softmax has no margin; loss=am-softmax has one")
         if self.loss in _FACTORS and self.margin not in (None, 1, 2, 3, 4):
             raise ValueError(f"the margin of {self.loss} is a whole number from 1 to 4")
+        if self.loss == "arcface" and not 0 <= (self.margin or 0) <= math.pi:
+            raise ValueError("the margin of arcface is an angle in radians, from 0 to 3.14")
 
     @property
     def paired(self) -> bool:

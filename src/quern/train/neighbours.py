@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NEAREST = 8
-_BLOCK = 512  # groups compared with all others at once
+_BLOCK = 512  # groups compared with all others at once, at most
+_CELLS = 1 << 24  # cosines held at once: of a million groups a block would fill gigabytes
 
 
 def near_groups(
@@ -24,10 +25,13 @@ def near_groups(
     vectors = embed(firsts.tolist())
     count = min(_NEAREST, len(vectors) - 1)
     near = np.zeros((len(vectors), count), dtype=np.int64)
-    for at in range(0, len(vectors), _BLOCK):
-        cosines = vectors[at : at + _BLOCK] @ vectors.T
+    if not count:
+        return near
+    block = max(1, min(_BLOCK, _CELLS // len(vectors)))
+    for at in range(0, len(vectors), block):
+        cosines = vectors[at : at + block] @ vectors.T
         cosines[np.arange(len(cosines)), np.arange(at, at + len(cosines))] = -2
-        nearest = np.argpartition(-cosines, count - 1, axis=1)[:, :count] if count else near[:0]
+        nearest = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
         order = np.argsort(-np.take_along_axis(cosines, nearest, axis=1), axis=1, kind="stable")
         near[at : at + len(cosines)] = np.take_along_axis(nearest, order, axis=1)
     return near

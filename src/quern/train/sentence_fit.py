@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from quern.data import data_hash, read_sentences
+from quern.data import are_classes, data_hash, read_sentences
 from quern.records import SentenceExample
 from quern.train.fit import HELD_OUT, Start, split_by_hash
 from quern.train.journey import Journey
 from quern.train.link_fit import without_facts
 from quern.train.sentence_training import SentencePlan, SentenceTraining
-
-_LARGE = 20  # sentences of a group on average, from which on groups are classes
 
 
 class SentenceFit(Journey):
@@ -62,7 +60,7 @@ def split_groups(
     classes, which stay the same in use: then a tenth of the sentences is held out.
     """
     groups = {example.group for example in examples}
-    if len(examples) >= _LARGE * len(groups):
+    if are_classes(len(examples), len(groups)):
         return split_by_hash(examples)
     out = {group for group in groups if HELD_OUT.holds(group)}
     return (
