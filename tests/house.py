@@ -51,7 +51,7 @@ LAYERS = (
     Layer(("text",)),
     Layer(
         (
-            *("alignment", "calibration", "data", "folder", "index", "kb"),
+            *("alignment", "calibration", "data", "embedding", "folder", "index", "kb"),
             *("metrics", "page", "priors", "runtime", "schema", "store"),
         )
     ),

@@ -24,11 +24,11 @@ from quern.runtime import Graph
 from quern.sentences import SentenceFitting, SentenceModel, SentenceSettings, arrays_of
 from quern.tasks import load_sentences
 from quern.text import CodecRules, TextCodec
+from quern.train.embedding import EmbeddingNet, Pooling
 from quern.train.loop import Schedule
 from quern.train.sentence_fit import SentenceFit, split_groups
 from quern.train.sentence_items import SentenceItems, gathered
-from quern.train.sentence_training import SentencePlan, SentenceTraining, export_sentences
-from quern.train.sentences import Pooling, SentenceNet
+from quern.train.sentence_training import SentencePlan, SentenceTraining, export_embedding
 from quern.train.settings import sentence_plan
 from quern.train.training import named
 
@@ -81,8 +81,8 @@ def untrained(settings: SentenceSettings) -> SentenceModel:
     """A model with random weights, through the exported graph (which is checked against torch)."""
     codec = TextCodec.fit((e.text for e in TRAIN), RULES)
     torch.manual_seed(0)
-    net = SentenceNet(settings, codec)
-    graph = export_sentences(net, settings, codec)
+    net = EmbeddingNet(settings, codec)
+    graph = export_embedding(net, settings, codec)
     weights = named({name: p.detach() for name, p in net.named_parameters()})
     return SentenceModel(codec, Graph(graph.refill(weights)), settings)
 
@@ -218,7 +218,7 @@ def test_every_reading_goes_with_every_pooling(reading: str, pooling: str) -> No
     settings = msgspec.structs.replace(SMALL, reading=reading, pooling=pooling)
     codec = TextCodec.fit((e.text for e in TRAIN), RULES)
     torch.manual_seed(0)
-    net = SentenceNet(settings, codec).eval()
+    net = EmbeddingNet(settings, codec).eval()
     encodings = [codec.encode(text) for text in ("请问门票怎么退掉", "renew 书")]
     parts = [(encoding, codec.windows(encoding)[0]) for encoding in encodings]
     with torch.no_grad():

@@ -15,7 +15,7 @@ UnitSpan = tuple[int, int]  # first and last unit, both included
 Occurrence = Literal["nearest", "first"]
 READINGS = (32, 48, 64, 96, 128, 192)  # units; smaller ones would read headings alone
 KEPT_TOGETHER = 0.995  # share of the triples
-Kind = Literal["absent", "border", "ambiguous", "window", "entity"]
+Kind = Literal["absent", "border", "ambiguous", "window", "entity", "unknown"]
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -37,6 +37,7 @@ def card(folder: ModelFolder, name: str) -> str:
         "links": _links,
         "entities": _entities,
         "sentences": _sentences,
+        "ranks": _ranks,
     }
     of_task = tasks.get(folder.manifest.task, _triples)
     return "\n".join([*_head(folder, name), *of_task(folder, name)]) + "\n"
@@ -242,6 +243,37 @@ def _sentences(folder: ModelFolder, name: str) -> list[str]:
         "## Use",
         "",
         f"```sh\nquern vectors-of --model {name} sentences.txt --out vectors.npy\n```",
+    ]
+
+
+def _ranks(folder: ModelFolder, name: str) -> list[str]:
+    manifest, metrics = folder.manifest, folder.metrics()
+    keys = ("mrr", "recall1", "recall10", "recall50")
+    rows = [
+        f"| {part} | {' | '.join(f'{row[key]:.4f}' for key in keys)} |"
+        for part, row in metrics.items()
+        if isinstance(row, dict) and "recall10" in row
+    ]
+    made = {"free": "by itself", "text": "from its text", "both": "by itself and from its text"}
+    return [
+        "## Scores",
+        "",
+        f"For {metrics.get('dev_texts', 0):,} texts, the mean of 1 / rank of the first right item "
+        f"among all {metrics.get('items', 0):,}, and the share of a text's items among the best 1, "
+        "10 and 50, measured on this folder.",
+        "",
+        "| data | 1 / rank | 1 | 10 | 50 |",
+        "| --- | --- | --- | --- | --- |",
+        *rows,
+        "",
+        "## Limits",
+        "",
+        manifest.about.limits or "Trained on one kind of text; expect less on any other.",
+        f"It learned a vector for each item {made[manifest.settings['items']]}.",
+        "",
+        "## Use",
+        "",
+        f"```sh\nquern rank --model {name} texts.txt\n```",
     ]
 
 

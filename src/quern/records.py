@@ -331,3 +331,44 @@ class FaqReply(msgspec.Struct, frozen=True):
     answered: bool
     ties: int
     answers: tuple[FaqAnswer, ...]
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One thing of a catalogue.
+
+    Attributes:
+        id: its name for machines.
+        text: what it is, empty where nobody said.
+        popularity: how often it is meant, on any scale that grows; None where nobody counted.
+        line: its line in its file, 0 where it came from elsewhere.
+    """
+
+    id: str
+    text: str = ""
+    popularity: float | None = None
+    line: int = 0
+
+
+class RankExample(msgspec.Struct, frozen=True):
+    """One line of rank data.
+
+    Attributes:
+        text: what was read.
+        items: ids of what it is about, one at least.
+        negatives: ids of what it is not about, though it may seem so.
+        id: the caller's name for the text.
+        line: its line in its file, 0 where it came from elsewhere.
+    """
+
+    text: str
+    items: tuple[str, ...]
+    negatives: tuple[str, ...] = ()
+    id: str | None = None
+    line: int = 0
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    """An item for a text, and how well it fits (the cosine)."""
+
+    id: str
+    score: float

@@ -17,6 +17,7 @@ from quern.triples import ReadsTriples
 if TYPE_CHECKING:
     from quern.kb import KnowledgeBase
     from quern.links import EntityModel, MentionModel
+    from quern.ranks import RankModel
     from quern.sentences import SentenceModel
 
 HOME = Path(__file__).parent / "models"
@@ -66,7 +67,7 @@ def _triples_of(language: Language, preset: Preset) -> str:
 
 def load(
     model: str | Path, *, kb: KnowledgeBase | None = None, threads: int = 1
-) -> ReadsTriples | MentionModel | EntityModel | SentenceModel:
+) -> ReadsTriples | MentionModel | EntityModel | SentenceModel | RankModel:
     """Open a model folder, or a shipped model by its name.
 
     Args:

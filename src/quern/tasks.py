@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from quern.alignment import Label
 from quern.errors import FolderError
@@ -17,6 +19,7 @@ from quern.triples import ReadsTriples, Thresholds, TripleModel, TripleUnion
 
 if TYPE_CHECKING:
     from quern.links import EntityModel, FindsNames, MentionModel
+    from quern.ranks import RankModel
     from quern.sentences import SentenceModel
 
 
@@ -91,6 +94,21 @@ def _open_entities(folder: ModelFolder, threads: int) -> EntityModel:
     return EntityModel(folder.codec, encode, match, settings, background, decision, identity)
 
 
+def _open_ranks(folder: ModelFolder, threads: int) -> RankModel:
+    from quern.embedding import Embedder
+    from quern.ranks import RankModel, RankSettings
+
+    settings = msgspec.convert(folder.manifest.settings, RankSettings)
+    ids = msgspec.json.decode(folder.part(RANK_IDS), type=list[str])
+    try:
+        vectors = np.load(io.BytesIO(folder.part(RANK_VECTORS)), allow_pickle=False)
+        vectors = vectors.astype(np.float32).reshape(len(ids), settings.vector_dim)
+    except ValueError as error:
+        raise FolderError(f"{folder.path}: {RANK_VECTORS}: {error}") from error
+    embedder = Embedder(folder.codec, folder.graph("encode", threads), settings)
+    return RankModel(embedder, ids, vectors, settings.items)
+
+
 def _open_sentences(folder: ModelFolder, threads: int) -> SentenceModel:
     from quern.sentences import SentenceModel, SentenceSettings
 
@@ -112,8 +130,10 @@ TASKS: dict[str, str] = {
     "links": "it finds mentions: quern link --model",
     "entities": "it chooses entities: quern link --entities",
     "sentences": "it makes vectors of sentences: quern vectors-of",
+    "ranks": "it finds items of a catalogue: quern rank",
 }
 
+RANK_IDS, RANK_VECTORS = "items.json", "items.npy"  # what the folder of a rank model holds besides
 ENCODER = "encoder"  # the task of a folder that no graph comes with
 
 
@@ -179,9 +199,24 @@ def load_sentences(path: str | Path, *, threads: int = 1) -> SentenceModel:
         return _open_sentences(folder, threads)
 
 
+def load_ranks(path: str | Path, *, threads: int = 1) -> RankModel:
+    """Open a folder that finds the best items of its catalogue.
+
+    Args:
+        path: the folder.
+        threads: see ``load``.
+
+    Raises:
+        FolderError: see ``load``.
+    """
+    with _opened(path) as folder:
+        _of_task(folder, "ranks")
+        return _open_ranks(folder, threads)
+
+
 def load_any(
     path: str | Path, *, kb: FindsNames | None = None, threads: int = 1
-) -> ReadsTriples | MentionModel | EntityModel | SentenceModel:
+) -> ReadsTriples | MentionModel | EntityModel | SentenceModel | RankModel:
     """Open the folder of a model of any task; see ``load`` and ``load_links``."""
     task = ModelFolder(Path(path)).manifest.task
     if task == "links":
@@ -190,6 +225,8 @@ def load_any(
         return load_entities(path, threads=threads)
     if task == "sentences":
         return load_sentences(path, threads=threads)
+    if task == "ranks":
+        return load_ranks(path, threads=threads)
     return load(path, threads=threads)
 
 

@@ -23,6 +23,7 @@ VERBS = {
     "bench": "Measure a model's speed (and score) on your own file.",
     "extract": "Read facts out of texts.",
     "link": "Find what is named in texts.",
+    "rank": "Find the best items of a catalogue for texts.",
     "vectors-of": "Give the vector of each text.",
     "faq": "Keep questions and answers: build, ask, tune, add, remove.",
     "kb": "Keep a knowledge base: import entities, search, change, find their names in texts.",

@@ -10,6 +10,7 @@ import click
 
 from quern.cli import options
 from quern.cli.evaluate_links import evaluate_choices, evaluate_linking, evaluate_mentions
+from quern.cli.evaluate_ranks import evaluate_ranks
 from quern.cli.evaluate_sentences import evaluate_sentences
 from quern.cli.evaluate_tables import Asked
 from quern.cli.evaluate_triples import Ruled, evaluate_triples
@@ -88,7 +89,8 @@ def command(
 
     Models of sentences are scored on lines of {"text", "group"}: each is looked for among all
     others, or among those of --known. On lines of {"text", "other", "score"} the cosines of
-    the pairs are compared with their scores.
+    the pairs are compared with their scores. Models of ranks are scored on lines of {"text",
+    "item"}: how far up their items come.
 
     \b
     Examples:
@@ -106,10 +108,13 @@ def command(
     ruled_out = {"--strict": strict, "--schema": schema_file, "--without": without}
     if (folder := _of_other_task(model)) is None:
         _refuse(model, {"--kb": kb, "--entities": entities, "--known": known})
-    elif folder.manifest.task == "sentences":
+    elif folder.manifest.task in ("sentences", "ranks"):
         _refuse(model, {**ruled_out, "--kb": kb, "--entities": entities})
         _refuse(model, {"--report": page, "--target-precision": target})
-        return evaluate_sentences(folder, asked, known)
+        if folder.manifest.task == "sentences":
+            return evaluate_sentences(folder, asked, known)
+        _refuse(model, {"--known": known})
+        return evaluate_ranks(folder, asked)
     else:
         _refuse(model, {**ruled_out, "--known": known})
         return _evaluate_links(folder, entities, asked)

@@ -11,6 +11,7 @@ from quern.cli.console import note
 from quern.cli.train_entities import entities
 from quern.cli.train_linker import linker
 from quern.cli.train_links import links
+from quern.cli.train_ranks import ranks
 from quern.cli.train_sentences import sentences
 from quern.cli.watch import run
 from quern.errors import MissingExtra, TrainingError
@@ -26,6 +27,7 @@ command.add_command(links)
 command.add_command(entities)
 command.add_command(linker)
 command.add_command(sentences)
+command.add_command(ranks)
 
 
 @command.command("triples")

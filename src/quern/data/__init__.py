@@ -14,6 +14,7 @@ from quern.data.lines import (
 )
 from quern.data.links import read_links, scan_links
 from quern.data.questions import read_faq, read_faq_examples
+from quern.data.ranks import read_catalogue, read_ranks, scan_catalogue, scan_ranks
 from quern.data.sentences import are_classes, read_pairs, read_sentences, scan_sentences
 from quern.data.triples import read_facts, read_triples, scan_triples
 
@@ -30,14 +31,18 @@ __all__ = [
     "not_utf8",
     "numbered_lines",
     "open_bytes",
+    "read_catalogue",
     "read_facts",
     "read_faq",
     "read_faq_examples",
     "read_links",
     "read_pairs",
+    "read_ranks",
     "read_sentences",
     "read_triples",
+    "scan_catalogue",
     "scan_links",
+    "scan_ranks",
     "scan_sentences",
     "scan_triples",
     "texts_of",

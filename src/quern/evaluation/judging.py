@@ -267,7 +267,7 @@ def _align(
     alone = msgspec.structs.replace(example, triples=(label,))
     placed, problems = align(alone, encoding, model.codec)
     problems += outside(alone, placed, model.windows(encoding))
-    lost: list[Reason] = [p.kind for p in problems if p.kind != "ambiguous" and p.kind != "entity"]
+    lost: list[Reason] = [p.kind for p in problems if p.kind in ("absent", "border", "window")]
     if lost or not placed:
         return None, lost[0] if lost else None
     read = [model.codec.span(encoding, *of).text for of in (placed[0].subject, placed[0].object)]

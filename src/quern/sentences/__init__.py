@@ -4,12 +4,13 @@ After Su Jianlin, "基于GRU和AM-Softmax的句子相似度模型" (2018): train
 sentences of one meaning from each other; what is kept is the encoder, which knows no groups.
 """
 
-from quern.sentences.model import SentenceModel, Vectors, arrays_of, unit_rows
+from quern.embedding import Embedder as SentenceModel
+from quern.embedding import EmbeddingSettings as SentenceSettings
+from quern.embedding import Vectors, arrays_of, unit_rows
 from quern.sentences.settings import (
     PAIRED,
     SENTENCE_PRESETS,
     SentenceFitting,
-    SentenceSettings,
 )
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Settings of sentence models: the network, and how groups are read in training."""
+"""Settings of sentence models: presets of the network, and how groups are read in training."""
 
 from __future__ import annotations
 
@@ -7,57 +7,18 @@ from typing import Literal
 
 import msgspec
 
-Reading = Literal["conv", "gru", "bag", "both"]
-Pooling = Literal["mean", "max", "last", "attention"]
+from quern.embedding import EmbeddingSettings
+
 Loss = Literal[
     "softmax", "am-softmax", "a-softmax", "min-softmax", "l-softmax", "arcface", "triplet",
     "contrastive",
 ]  # fmt: skip
 
 
-class SentenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The network that makes a vector of a sentence; the encoder's part is ``TripleSettings``'.
-
-    Attributes:
-        reading: what reads the sentence: the shared "conv" encoder; a "gru" both ways, as in
-            the article; a "bag" of units, pairs and triples of units, each with a weight of its
-            own, in which order counts no further; or "both", the bag beside the convolutions.
-        dim: width of the hidden vectors.
-        gram_dim: width of the n-gram vectors before they are projected to ``dim``.
-        dilations: of the convolutions, one gated convolution of width 3 for each.
-        dropout: share of the embedded units' components dropped in training.
-        gate_dropout: share of the gates dropped in training.
-        pooling: how the units' vectors become one: their "mean", the largest of each component
-            ("max"), the "last" of either way, or their mean by "attention".
-        phrases: buckets that pairs and triples of units are hashed into, for the bag.
-        phrase_dim: width of the bag's vectors.
-        vector_dim: width of the vector of a sentence.
-    """
-
-    reading: Reading = "both"
-    dim: int = 128
-    gram_dim: int = 32
-    dilations: tuple[int, ...] = (1, 2, 5, 1, 2, 5)
-    dropout: float = 0.1
-    gate_dropout: float = 0.1
-    pooling: Pooling = "mean"
-    phrases: int = 32_768
-    phrase_dim: int = 128
-    vector_dim: int = 128
-
-    def __post_init__(self) -> None:
-        if min(self.vector_dim, self.phrase_dim) < 1 or self.phrases < 2:
-            raise ValueError("vector_dim and phrase_dim must be at least 1, phrases at least 2")
-        if self.dim < 1 or (self.reading == "gru" and self.dim % 2):
-            raise ValueError("dim must be at least 1, and even for reading=gru: half for each way")
-        if not (0 <= self.dropout < 1 and 0 <= self.gate_dropout < 1):
-            raise ValueError("dropout and gate_dropout must be at least 0 and below 1")
-
-
-SENTENCE_PRESETS: dict[str, SentenceSettings] = {
-    "full": SentenceSettings(),
-    "fast": SentenceSettings(reading="bag"),
-    "gru": SentenceSettings(reading="gru", pooling="last"),
+SENTENCE_PRESETS: dict[str, EmbeddingSettings] = {
+    "full": EmbeddingSettings(),
+    "fast": EmbeddingSettings(reading="bag"),
+    "gru": EmbeddingSettings(reading="gru", pooling="last"),
 }
 
 

@@ -10,14 +10,20 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from quern.data import data_hash, read_facts, read_triples
-from quern.records import LabelledTriple, LinkExample, SentenceExample, TripleExample
+from quern.records import (
+    LabelledTriple,
+    LinkExample,
+    RankExample,
+    SentenceExample,
+    TripleExample,
+)
 from quern.train.encoders import Pretrained
 from quern.train.journey import Journey
 from quern.train.triple_training import Plan, TripleTraining
 from quern.train.word_vectors import WordVectors
 
 _P = TypeVar("_P", bound=Plan)
-_E = TypeVar("_E", TripleExample, LinkExample, SentenceExample)
+_E = TypeVar("_E", TripleExample, LinkExample, SentenceExample, RankExample)
 
 
 class Fold(NamedTuple):

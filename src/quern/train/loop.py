@@ -6,6 +6,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from statistics import fmean
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -172,7 +173,7 @@ class Trainer:
     def _next_stage(self) -> None:
         self.state.stage += 1
         self.state.stage_start, self.state.stale = self.state.epoch, 0
-        self._set(self.best)
+        self.use_best()
         self.average = {name: tensor.clone() for name, tensor in self.best.items()}
         self.state.averaged = 0
         self.optimiser = self._adam(self.schedule.fine_rate)
@@ -209,6 +210,8 @@ class Trainer:
         if better:
             state.score, state.stale = score, 0
             self.best = {name: tensor.clone() for name, tensor in self.average.items()}
+            for table in self.tables.values():
+                table.mark()
         elif state.score > 0:  # patience begins when something has been learned
             state.stale += 1
         means = {name: fmean(values) for name, values in terms.items()}
@@ -282,6 +285,22 @@ class Trainer:
             for name, parameter in self.net.named_parameters():
                 parameter.copy_(weights[name])
 
+    def use_best(self) -> None:
+        """Let the network, and tables that are part of it, have the best weights from now on."""
+        self._set(self.best)
+        for table in self.tables.values():
+            table.go_back()
+
+    @contextmanager
+    def using(self, weights: Weights) -> Iterator[None]:
+        """Let the network have these weights, and then its own again."""
+        own = {name: p.detach().clone() for name, p in self.net.named_parameters()}
+        self._set(weights)
+        try:
+            yield
+        finally:
+            self._set(own)
+
     # -- checkpoints ----------------------------------------------------------------
 
     def _tensors(self) -> Weights:
@@ -306,7 +325,9 @@ class Trainer:
         }
         self._set(part["net"])
         for name, table in self.tables.items():
-            table.restore({key: tensors[f"table.{name}.{key}"] for key in table.tensors()})
+            prefix = f"table.{name}."
+            held = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+            table.restore(held)
         # A file keeps no order; the average is followed in the order of the parameters.
         names = [name for name, _ in self.net.named_parameters()]
         self.average = {name: part["average"][name] for name in names}

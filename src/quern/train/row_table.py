@@ -16,7 +16,14 @@ class RowTable:
     Moved by Adagrad with one sum of squares for each row (Duchi et al., 2011): a step costs what
     the rows in it cost, however many others there are, and a row's memory is one number more than
     the row. An optimiser that keeps moments of all rows would visit them all.
+
+    Attributes:
+        weight: (rows, dim).
+        kept: whether the rows are part of what is trained for, so that the best are kept; else
+            they only help to train it, and stay as they are.
     """
+
+    kept = False
 
     def __init__(self, weight: Tensor, speed: float = 30.0) -> None:
         """Take the first values.
@@ -29,6 +36,7 @@ class RowTable:
         self.weight, self.speed = weight, speed
         self.squares = torch.zeros(len(weight))
         self._asked: list[tuple[Tensor, Tensor]] = []
+        self._best: Tensor | None = None
 
     @classmethod
     def drawn(cls, rows: int, dim: int, seed: int) -> RowTable:
@@ -59,10 +67,22 @@ class RowTable:
             self.weight[ids] = rows.detach() - step * rows.grad
         self._asked.clear()
 
+    def mark(self) -> None:
+        """Keep the rows as they are, as the best so far."""
+        if self.kept:
+            self._best = self.weight.clone()
+
+    def go_back(self) -> None:
+        """Take the best rows again, where they are kept."""
+        if self._best is not None:
+            self.weight = self._best.clone()
+
     def tensors(self) -> dict[str, Tensor]:
         """All that a checkpoint must keep."""
-        return {"weight": self.weight, "squares": self.squares}
+        kept = {} if self._best is None else {"best": self._best}
+        return {"weight": self.weight, "squares": self.squares, **kept}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Put back what ``tensors`` gave."""
         self.weight, self.squares = tensors["weight"], tensors["squares"]
+        self._best = tensors.get("best")

@@ -16,10 +16,10 @@ from quern.runtime import padded
 from quern.sentences import SentenceFitting, SentenceSettings, arrays_of
 from quern.text import Encoding, TextCodec, Window
 from quern.train.batches import Order, forget_words
+from quern.train.embedding import EmbeddingNet
 from quern.train.losses import center, over_groups, over_pairs
 from quern.train.neighbours import near_groups
 from quern.train.row_table import RowTable
-from quern.train.sentences import SentenceNet
 
 Numbers = NDArray[np.int64]
 Embed = Callable[[Sequence[int]], NDArray[np.float32]]  # unit vectors of some items
@@ -172,7 +172,7 @@ class SentenceItems:
 
     def loss(self, net: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss of a batch, by its terms."""
-        assert isinstance(net, SentenceNet)
+        assert isinstance(net, EmbeddingNet)
         vectors, groups = net(batch), batch["groups"]
         with torch.autocast("cpu", enabled=False):
             if self.fitting.paired:

@@ -23,11 +23,11 @@ from quern.tasks import load_sentences
 from quern.text import CodecRules, TextCodec
 from quern.train.checkpoint import Checkpoint
 from quern.train.cosine import unit
+from quern.train.embedding import EmbeddingGraph, EmbeddingNet, example_phrases
 from quern.train.encoders import Pretrained
 from quern.train.export import ExportedGraph, export, parity
 from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights, hash_seed
 from quern.train.sentence_items import SentenceItems
-from quern.train.sentences import SentenceGraph, SentenceNet, example_phrases
 from quern.train.training import (
     begin,
     codec_of,
@@ -90,12 +90,12 @@ class SentenceTraining:
         )
         if len(self.items.names) < 2:
             raise DataError("training needs sentences of two groups at least")
-        self.net = SentenceNet(plan.settings, self.codec)
+        self.net = EmbeddingNet(plan.settings, self.codec)
         self._init, self._vectors = init, vectors
         self._begin()
         self.items.embed = self._embed
         self.trainer = Trainer(self.net, self.items, plan.schedule, self.items.tables)
-        self._graph = export_sentences(self.net, plan.settings, self.codec)
+        self._graph = export_embedding(self.net, plan.settings, self.codec)
 
     def _begin(self) -> None:
         if self.net.encoder is not None:
@@ -179,17 +179,17 @@ class SentenceTraining:
         return found
 
 
-def export_sentences(
-    net: SentenceNet, settings: SentenceSettings, codec: TextCodec
+def export_embedding(
+    net: EmbeddingNet, settings: SentenceSettings, codec: TextCodec
 ) -> ExportedGraph:
     """Trace the graph on a small made-up batch and check it against torch."""
     inputs = example_inputs(codec)
     if net.bag is not None:
         inputs["phrases"] = example_phrases(settings)
     axes = {key: {0: "batch", 1: "length"} for key in inputs}
-    graph = export(SentenceGraph(net), inputs, ["vectors"], axes, codec.fingerprint)
+    graph = export(EmbeddingGraph(net), inputs, ["vectors"], axes, codec.fingerprint)
     weights = named({name: p.detach() for name, p in net.named_parameters()})
-    parity(SentenceGraph(net), Graph(graph.refill(weights)), inputs)
+    parity(EmbeddingGraph(net), Graph(graph.refill(weights)), inputs)
     return graph
 
 

@@ -10,10 +10,12 @@ import msgspec
 from quern.errors import DataError
 from quern.links import LINK_PRESETS
 from quern.links.settings import ENTITY_PRESETS
+from quern.ranks import RANK_PRESETS
 from quern.sentences import SENTENCE_PRESETS
 from quern.train.entity_training import EntityPlan
 from quern.train.link_training import LinkPlan
 from quern.train.linker_training import LinkerPlan
+from quern.train.rank_training import RankPlan
 from quern.train.sentence_training import SentencePlan
 from quern.train.triple_training import Plan
 from quern.triples import PRESETS
@@ -49,6 +51,11 @@ def linker_plan(preset: str, words: Sequence[str]) -> LinkerPlan:
 def sentence_plan(preset: str, words: Sequence[str]) -> SentencePlan:
     """A plan for sentences; see ``plan``."""
     return with_words(SentencePlan(settings=SENTENCE_PRESETS[preset]), words)
+
+
+def rank_plan(preset: str, words: Sequence[str]) -> RankPlan:
+    """A plan for ranks; see ``plan``."""
+    return with_words(RankPlan(settings=RANK_PRESETS[preset]), words)
 
 
 def with_words(plan: _P, words: Sequence[str]) -> _P:

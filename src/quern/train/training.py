@@ -56,10 +56,10 @@ class Training(Protocol):
     """A training of any task, on its way to a folder.
 
     Attributes:
-        task: what ``quern check`` calls it.
+        task: what ``quern check`` calls it, None for what it does not look at.
     """
 
-    task: str
+    task: str | None
 
     @property
     def trainer(self) -> Trainer:

@@ -1,4 +1,4 @@
-"""The network that makes a vector of a sentence.
+"""The network that makes a vector of a text.
 
 After Su, "基于GRU和AM-Softmax的句子相似度模型" (2018), with other readers beside its GRU.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from quern.sentences import SentenceSettings
+from quern.embedding import EmbeddingSettings
 from quern.text import PHRASES, TextCodec
 from quern.train.cosine import unit
 from quern.train.encoders import EncoderSettings
-from quern.train.layers import Dropout, Inputs, Linear, UnitEmbedding
+from quern.train.layers import Dropout, Inputs, Linear, UnitEmbedding, taps
 from quern.train.recurrent import BothWays
 
 _FAR = 1e4
@@ -22,7 +22,7 @@ class Pooling(nn.Module):
     """The vectors of units as one; padding takes no part."""
 
     def __init__(self, dim: int, kind: str) -> None:
-        """``kind`` is that of ``SentenceSettings.pooling``."""
+        """``kind`` is that of ``EmbeddingSettings.pooling``."""
         super().__init__()
         self.kind = kind
         self.weigh = Linear(dim, 1) if kind == "attention" else None
@@ -47,7 +47,7 @@ class Bag(nn.Module):
     What frequent words do for tf-idf the weights do here, but they are learned.
     """
 
-    def __init__(self, settings: SentenceSettings, codec: TextCodec) -> None:
+    def __init__(self, settings: EmbeddingSettings, codec: TextCodec) -> None:
         """Weights begin alike."""
         super().__init__()
         dim, rules = settings.phrase_dim, codec.rules
@@ -64,7 +64,7 @@ class Bag(nn.Module):
         self.drop = Dropout(settings.dropout)
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Inputs of ``sentences.arrays_of`` → (B, phrase_dim)."""
+        """Inputs of ``embedding.arrays_of`` → (B, phrase_dim)."""
         units, grams, phrases = inputs["units"], inputs["grams"], inputs["phrases"]
         told = (grams > 0).float().unsqueeze(-1)
         gram = (self.gram(grams) * told).sum(2) / told.sum(2).clamp(min=1)
@@ -78,23 +78,26 @@ class Bag(nn.Module):
         return (vectors * weights).sum(1) / (weights.sum(1) + 1e-6).sqrt()
 
 
-class SentenceNet(nn.Module):
+class EmbeddingNet(nn.Module):
     """The whole network: what reads, what pools, and the way to the vector."""
 
-    def __init__(self, settings: SentenceSettings, codec: TextCodec) -> None:
+    def __init__(self, settings: EmbeddingSettings, codec: TextCodec) -> None:
         """Sized by the codec's vocabulary."""
         super().__init__()
         dim, reading = settings.dim, settings.reading
-        self.encoder = self.gru = self.embedding = self.pooling = self.bag = None
+        self.encoder = self.gru = self.wide = self.embedding = self.pooling = self.bag = None
         if reading in ("conv", "both"):
             self.encoder = EncoderSettings.of(settings).build(codec)
-        if reading == "gru":
+        if reading in ("gru", "wide"):
             rules = codec.rules
             self.embedding = UnitEmbedding(
                 len(codec.vocabulary), rules.buckets, settings.gram_dim, dim, rules.window + 8
             )
             self.drop = Dropout(settings.dropout)
+        if reading == "gru":
             self.gru = BothWays(dim, dim)
+        if reading == "wide":
+            self.wide = Linear(5 * dim, dim)
         if reading != "bag":
             self.pooling = Pooling(dim, settings.pooling)
             self.out = Linear(dim, settings.vector_dim)
@@ -110,9 +113,20 @@ class SentenceNet(nn.Module):
             found.append(self.out(self.pooling(*self.encoder(inputs))).float())
         if self.gru is not None:
             found.append(self._recurrent(inputs))
+        if self.wide is not None:
+            found.append(self._convolved(inputs))
         if self.bag is not None:
             found.append(self.bag_out(self.bag(inputs)).float())
         return torch.stack(found).sum(0)
+
+    def _convolved(self, inputs: Inputs) -> Tensor:
+        """Each unit with two on either side, in one product."""
+        assert self.wide is not None and self.embedding is not None and self.pooling is not None
+        mask = (inputs["units"] > 0).float().unsqueeze(-1)
+        x = self.drop(self.embedding(inputs)) * mask
+        far, dim = taps(x, 2), x.shape[2]
+        around = torch.cat([taps(x, 1), far[..., :dim], far[..., -dim:]], dim=-1)
+        return self.out(self.pooling(torch.relu(self.wide(around)) * mask, mask)).float()
 
     def _recurrent(self, inputs: Inputs) -> Tensor:
         assert self.gru is not None and self.embedding is not None and self.pooling is not None
@@ -126,20 +140,20 @@ class SentenceNet(nn.Module):
         return self.out(torch.cat([forth[:, :half], back[:, half:]], dim=-1)).float()
 
 
-class SentenceGraph(nn.Module):
+class EmbeddingGraph(nn.Module):
     """What ``encode.onnx`` computes."""
 
-    def __init__(self, net: SentenceNet) -> None:
+    def __init__(self, net: EmbeddingNet) -> None:
         """Wrap a trained network."""
         super().__init__()
         self.net = net
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Sentences → vectors of length 1, (B, vector_dim)."""
+        """Texts → vectors of length 1, (B, vector_dim)."""
         return unit(self.net(inputs))
 
 
-def example_phrases(settings: SentenceSettings) -> Tensor:
+def example_phrases(settings: EmbeddingSettings) -> Tensor:
     """Made-up numbers of phrases, (3, 16, PHRASES), to trace the graph on."""
     generator = torch.Generator().manual_seed(0)
     numbers = torch.randint(

@@ -1,22 +1,66 @@
-"""The model that makes a vector of a sentence."""
+"""Texts as vectors: the settings of a network that makes them, and the model that runs it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from quern.errors import TextError
 from quern.runtime import Arrays, Runs, batches, padded
-from quern.sentences.settings import SentenceSettings
 from quern.text import Encoding, TextCodec, Window, phrases
 
 Vectors = NDArray[np.float32]
+Reading = Literal["conv", "wide", "gru", "bag", "both"]
+Pooling = Literal["mean", "max", "last", "attention"]
+
 _NONE = 1e-12  # a squared length below which a vector has no direction
 
 
-class SentenceModel:
+class EmbeddingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The network that makes a vector of a text; the encoder's part is ``TripleSettings``'.
+
+    Attributes:
+        reading: what reads the text: the shared "conv" encoder; one "wide" convolution over five
+            units; a "gru" both ways; a "bag" of units, pairs and triples of units, each with a
+            weight of its own, in which order counts no further; or "both", the bag beside the
+            convolutions.
+        dim: width of the hidden vectors.
+        gram_dim: width of the n-gram vectors before they are projected to ``dim``.
+        dilations: of the convolutions, one gated convolution of width 3 for each.
+        dropout: share of the embedded units' components dropped in training.
+        gate_dropout: share of the gates dropped in training.
+        pooling: how the units' vectors become one: their "mean", the largest of each component
+            ("max"), the "last" of either way, or their mean by "attention".
+        phrases: buckets that pairs and triples of units are hashed into, for the bag.
+        phrase_dim: width of the bag's vectors.
+        vector_dim: width of the vector of a text.
+    """
+
+    reading: Reading = "both"
+    dim: int = 128
+    gram_dim: int = 32
+    dilations: tuple[int, ...] = (1, 2, 5, 1, 2, 5)
+    dropout: float = 0.1
+    gate_dropout: float = 0.1
+    pooling: Pooling = "mean"
+    phrases: int = 32_768
+    phrase_dim: int = 128
+    vector_dim: int = 128
+
+    def __post_init__(self) -> None:
+        if min(self.vector_dim, self.phrase_dim) < 1 or self.phrases < 2:
+            raise ValueError("vector_dim and phrase_dim must be at least 1, phrases at least 2")
+        if self.dim < 1 or (self.reading == "gru" and self.dim % 2):
+            raise ValueError("dim must be at least 1, and even for reading=gru: half for each way")
+        if not (0 <= self.dropout < 1 and 0 <= self.gate_dropout < 1):
+            raise ValueError("dropout and gate_dropout must be at least 0 and below 1")
+
+
+class Embedder:
     """Texts → vectors of length 1; the cosine of two is their product.
 
     Attributes:
@@ -32,7 +76,7 @@ class SentenceModel:
         self,
         codec: TextCodec,
         encode: Runs,
-        settings: SentenceSettings,
+        settings: EmbeddingSettings,
         identity: str | None = None,
     ) -> None:
         """Put the parts of a model folder together."""
@@ -91,7 +135,7 @@ def arrays_of(
     codec: TextCodec,
     parts: Sequence[tuple[Encoding, Window]],
     length: int,
-    settings: SentenceSettings,
+    settings: EmbeddingSettings,
 ) -> Arrays:
     """The inputs of the network for a batch of windows; of the codec's, and phrases for a bag."""
     arrays: dict[str, NDArray[np.generic]] = {**codec.arrays(parts, length)}

@@ -1,0 +1,31 @@
+"""``quern evaluate`` for models of ranks."""
+
+from __future__ import annotations
+
+from quern.cli.evaluate_tables import Asked, hash_of, write_json
+from quern.cli.table import numbers
+from quern.data import read_ranks
+from quern.evaluation.wording import number, share
+from quern.folder import ModelFolder
+
+
+def evaluate_ranks(folder: ModelFolder, asked: Asked) -> None:
+    """Print how well a model finds the items of texts among all of its catalogue."""
+    from quern.evaluation.ranking import evaluate_ranking
+    from quern.tasks import load_ranks
+
+    model = load_ranks(folder.path, threads=asked.threads)
+    digest = hash_of(asked.data, folder.manifest.data)
+    found = evaluate_ranking(model, read_ranks(asked.data))
+    if asked.form == "json":
+        write_json({"model": str(folder.path), "data": digest}, found)
+        return
+    rows = [
+        ["texts", number(found.texts)],
+        ["items of the catalogue", number(found.items)],
+        ["labels that the catalogue lacks", number(found.lacking)],
+        *([f"of a text's items among the best {k}", share(of)] for k, of in found.recall.items()),
+        ["mean of 1 / rank of the first right one", share(found.mrr)],
+        ["mean rank of it", f"{found.mean_rank:,.1f}"],
+    ]
+    numbers(rows, ("", ""))

@@ -1,0 +1,203 @@
+"""One training of a rank model: prepare, run, write the folder, measure it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from quern import folder
+from quern.alignment import Problem
+from quern.embedding import Embedder, arrays_of
+from quern.errors import DataError
+from quern.evaluation.ranking import ranking_figures
+from quern.ranks import RankFitting, RankModel, RankSettings
+from quern.records import Item, RankExample
+from quern.runtime import Graph, batches, padded
+from quern.tasks import RANK_IDS, RANK_VECTORS, load_ranks
+from quern.text import CodecRules
+from quern.train.checkpoint import Checkpoint
+from quern.train.cosine import unit
+from quern.train.embedding import EmbeddingNet
+from quern.train.encoders import Pretrained
+from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights, hash_seed
+from quern.train.rank_items import Part, RankItems
+from quern.train.sentence_training import export_embedding
+from quern.train.training import begin, codec_of, finish, manifest, named, prepare
+from quern.train.word_vectors import WordVectors
+
+_EMBEDDED = 256  # texts that are given vectors at once
+
+SCHEDULE = Schedule(epochs=12, fine_epochs=3, patience=3, batch_size=64, rate=2e-3, average=0.999)
+
+
+class RankPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that decides what a training yields, besides the data."""
+
+    settings: RankSettings = RankSettings()
+    fitting: RankFitting = RankFitting()
+    schedule: Schedule = SCHEDULE
+    rules: CodecRules = CodecRules()
+    about: folder.About = folder.About()
+
+
+class RankTraining:
+    """A training that can be run, gone on with, and written."""
+
+    task: str | None = None  # there is no quern check of these yet
+
+    def __init__(
+        self,
+        train: Sequence[RankExample],
+        dev: Sequence[RankExample],
+        catalogue: Sequence[Item],
+        plan: RankPlan,
+        init: Pretrained | None = None,
+        vectors: WordVectors | None = None,
+    ) -> None:
+        """Fit the codec, number the items, build the network and its graph.
+
+        Args:
+            train: texts with their items.
+            dev: texts to choose by, ranked against the whole catalogue.
+            catalogue: all items.
+            plan: settings.
+            init: an encoder to start from.
+            vectors: of words, read beside the units.
+
+        Raises:
+            DataError: there is nothing to learn from or to choose by; or vectors of items are to
+                be made of texts, and no item has one; or the network has no encoder that could
+                start from ``init`` or read ``vectors``.
+            TrainingError: ``init`` is not of the shape that ``plan`` asks for.
+        """
+        self.plan, self.dev = plan, list(dev)
+        prepare(plan.schedule)
+        read = chain((e.text for e in train), (item.text for item in catalogue))
+        self.codec = codec_of(list(read), plan.rules, init, vectors)
+        self.items = RankItems(
+            train,
+            catalogue,
+            self.codec,
+            plan.settings,
+            plan.fitting,
+            hash_seed([plan.schedule.seed]),
+        )
+        self._refuse(catalogue)
+        self.net = EmbeddingNet(plan.settings, self.codec)
+        self._init, self._vectors = init, vectors
+        if self.net.encoder is not None:
+            begin(self.net.encoder, plan.settings, self.codec, init, vectors)
+        elif init is not None or vectors is not None:
+            raise DataError(
+                f"reading={plan.settings.reading} has no convolutions, which --init and "
+                "--vectors are for; take reading=conv or reading=both"
+            )
+        self.items.embed = self._embed
+        self.trainer = Trainer(self.net, self.items, plan.schedule, self.items.tables)
+        self._graph = export_embedding(self.net, plan.settings, self.codec)
+
+    def _refuse(self, catalogue: Sequence[Item]) -> None:
+        known = {item.id for item in catalogue}
+        if len(known) < 2:
+            raise DataError("training needs a catalogue of two items at least")
+        if not (self.items.items and any(known.intersection(e.items) for e in self.dev)):
+            raise DataError(
+                "training needs texts with items of the catalogue, to learn from and to choose by"
+            )
+        if self.plan.settings.items != "free" and not any(item.text for item in catalogue):
+            raise DataError(
+                f"items={self.plan.settings.items} makes vectors of the items' texts, and no item "
+                "has one; give texts, or take --set items=free"
+            )
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Labels that were lost, in the order of the lines."""
+        return self.items.problems
+
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """What else than data and plan must be the same to go on from a checkpoint."""
+        told = [[item.id, item.text] for item in self.items.catalogue]
+        return {"catalogue": folder.fingerprint(msgspec.json.encode(told))}
+
+    @property
+    def notes(self) -> list[str]:
+        """What to say of the data before training begins."""
+        named_ = {number for item in self.items.items for number in item.items}
+        bare = sum(not item.text for item in self.items.catalogue)
+        count = len(self.items.catalogue)
+        said = f"{count:,} items, {count - len(named_):,} of them named by no text"
+        return [said + (f", {bare:,} without a text" if bare else "")]
+
+    def run(self, checkpoint: Checkpoint | None = None) -> Iterator[Step | Epoch]:
+        """Train; see ``Trainer.run``."""
+        yield from self.trainer.run(self._dev_scores, checkpoint)
+
+    def write(self, path: Path, *, data: str | None, overwrite: bool = False) -> dict[str, Any]:
+        """Write the folder and measure it as users will run it.
+
+        Args:
+            path: the folder to write.
+            data: SHA-256 of the training file, None where it was no file.
+            overwrite: replace a model folder that is there.
+
+        Returns:
+            What was measured, as it stands in ``metrics.json``.
+        """
+        arrays = named(self.trainer.best)
+        self.trainer.use_best()  # so that the vectors of items are made by them
+        content = io.BytesIO()
+        np.save(content, self.items.vectors(), allow_pickle=False)
+        ids = msgspec.json.encode([item.id for item in self.items.catalogue])
+        parts = {RANK_VECTORS: content.getvalue(), RANK_IDS: ids}
+        with folder.writing(path, overwrite=overwrite) as temporary:
+            self.codec.save(temporary / folder.CODEC)
+            (temporary / "encode.onnx").write_bytes(self._graph.refill(arrays))
+            save_file(arrays | named(dict(self.net.named_buffers())), temporary / folder.WEIGHTS)
+            for name, part in parts.items():
+                (temporary / name).write_bytes(part)
+            about = manifest("ranks", self.plan, self.codec, self._init, self._vectors)
+            hashes = {name: folder.fingerprint(part) for name, part in parts.items()}
+            about = msgspec.structs.replace(about, data=data, parts=hashes)
+            folder.write_json(temporary / folder.MANIFEST, about)
+            metrics = {
+                "dev": ranking_figures(load_ranks(temporary), self.dev),
+                "dev_texts": len(self.dev),
+                "items": len(self.items.catalogue),
+                "epochs": self.trainer.state.history,
+            }
+            finish(temporary, path.name, metrics)
+        return metrics
+
+    def _dev_scores(self, weights: Weights) -> dict[str, float]:
+        graph = Graph(self._graph.refill(named(weights)), self.plan.schedule.threads)
+        embedder = Embedder(self.codec, graph, self.plan.settings)
+        with self.trainer.using(weights):
+            vectors = self.items.vectors()
+        ids = [item.id for item in self.items.catalogue]
+        return ranking_figures(
+            RankModel(embedder, ids, vectors, self.plan.settings.items), self.dev
+        )
+
+    def _embed(self, parts: Sequence[Part]) -> NDArray[np.float32]:
+        """Vectors of windows by the weights as they stand."""
+        found = np.zeros((len(parts), self.plan.settings.vector_dim), dtype=np.float32)
+        sizes = [window.stop - window.first for _, window in parts]
+        self.net.eval()
+        for group in batches(sizes, _EMBEDDED):
+            length = padded(sizes[group[-1]])
+            arrays = arrays_of(self.codec, [parts[g] for g in group], length, self.plan.settings)
+            with torch.no_grad():
+                inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
+                found[group] = unit(self.net(inputs)).numpy()
+        return found
