@@ -53,13 +53,11 @@ class Shared(NamedTuple):
 
 
 class Training(Protocol):
-    """A training of any task, on its way to a folder.
+    """A training of any task, on its way to a folder."""
 
-    Attributes:
-        task: what ``quern check`` calls it, None for what it does not look at.
-    """
-
-    task: str | None
+    @property
+    def task(self) -> str | None:
+        """What ``quern check`` calls it, None for what that does not look at."""
 
     @property
     def trainer(self) -> Trainer:
