@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from quern.cli.faq import command
 from quern.data import read_faq, read_faq_examples
-from quern.errors import DataError, StoreError
+from quern.errors import DataError, MissingExtra, StoreError
 from quern.faq import Faq
 from quern.faq import faq as module
 from quern.faq.tuning import Judged, decide, tune
@@ -99,9 +102,47 @@ def test_what_a_database_lost_is_added_again(
     client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
     monkeypatch.setattr("quern.index.served._connected", lambda *given: (client, "faq"))
     made = Faq.build(tmp_path / "s.faq", ENTRIES, "letters", index="http://nowhere:6333/faq")
-    made._followed().remove([1, 2])
+    made._phrasings.now().remove([1, 2])
     with Faq.open(made.path) as again:
         assert again.ask(["how to pay"])[0].answers[0].question == "how to pay"
+
+
+@IN_MEMORY
+def test_a_collection_in_use_is_not_built_upon(
+    tmp_path: Path, model: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two FAQs count their phrasings alike: one would answer with the vectors of the other.
+    client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
+    monkeypatch.setattr("quern.index.served._connected", lambda *given: (client, "faq"))
+    path, address = tmp_path / "s.faq", "http://nowhere:6333/faq"
+    made = Faq.build(path, ENTRIES, "letters", index=address)
+    before = made.ask(["how to pay"])
+    model.read.clear()
+    for other in (path, tmp_path / "other.faq"):
+        assert refused(
+            StoreError,
+            lambda other=other: Faq.build(
+                other, ENTRIES[1:], "letters", index=address, overwrite=True
+            ),
+        ) == (
+            f"{address}: is in use, perhaps by the FAQ that is to be replaced; name another "
+            "collection, or delete this one in the database"
+        )
+    assert not (tmp_path / "other.faq").exists()
+    assert not model.read
+    with Faq.open(path) as again:
+        assert again.ask(["how to pay"]) == before
+
+
+def test_a_missing_extra_is_told_before_anything_is_read(
+    tmp_path: Path, model: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    path = tmp_path / "x.faq"
+    said = refused(MissingExtra, lambda: Faq.build(path, ENTRIES, "letters", index="approximate"))
+    assert said.endswith("needs the 'ann' extra: pip install 'quern[ann]'")
+    assert not model.read
+    assert not list(tmp_path.iterdir())
 
 
 def test_all_answers_come_if_they_are_asked_for(faq: Faq) -> None:
@@ -157,6 +198,56 @@ def test_what_another_changes_counts_at_the_next_question(faq: Faq) -> None:
         assert faq.ask(["quiz"])[0].answers[0].id == "quiz"
         other.remove(["quiz"])
     assert "quiz" not in {a.id for a in faq.ask(["quiz"], top=9)[0].answers}
+
+
+def test_what_another_writes_while_one_waits_is_not_missed(faq: Faq) -> None:
+    faq.ask(["pay"])
+    other, begun = Faq.open(faq.path), threading.Event()
+
+    def write() -> None:
+        with other._store.transaction():
+            other._put([FaqEntry("quiz", "On Mondays.", ("quiz",))], None)
+            begun.set()
+            time.sleep(0.2)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert begun.wait(10)
+    faq.add([FaqEntry("jazz", "On Fridays.", ("jazz",))])
+    writer.join()
+    assert [faq.ask([each])[0].answers[0].id for each in ("quiz", "jazz")] == ["quiz", "jazz"]
+    other.close()
+
+
+def test_an_index_that_fails_is_made_anew(faq: Faq, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = faq._phrasings.now()
+    monkeypatch.setattr(index, "add", lambda *given: refuse())
+
+    def refuse() -> None:
+        raise StoreError("the database is away")
+
+    more = [FaqEntry("quiz", "On Mondays.", ("quiz",))]
+    assert refused(StoreError, lambda: faq.add(more)) == "the database is away"
+    assert faq.ask(["quiz"])[0].answers[0].id == "quiz"
+
+
+def test_an_answer_without_an_id_is_known_by_its_words(faq: Faq, tmp_path: Path) -> None:
+    row = {"question": "card", "answer": "By card."}
+    assert faq.add(read_faq(write(tmp_path / "more.jsonl", row))) == 1
+    assert faq.ids == ["pay", "open", "post"]
+    assert faq.entry("pay").questions == ("how to pay", "may I pay by card", "card")
+    rows = [{"question": "a", "answer": "A"}, {"question": "b", "answer": "A", "id": "a"}]
+    mixed = Faq.build(tmp_path / "m.faq", read_faq(write(tmp_path / "m.jsonl", *rows)), "letters")
+    assert [(id_, mixed.entry(id_).questions) for id_ in mixed.ids] == [("a", ("a", "b"))]
+
+
+def test_what_is_given_twice_counts_once(faq: Faq) -> None:
+    twice = [FaqEntry("n", "N", ("x", "x")), FaqEntry("n", "N", ("y", "x"))]
+    assert faq.add(twice) == 2
+    assert faq.entry("n").questions == ("x", "y")
+    both = [FaqEntry("m", "M", ("u",)), FaqEntry("m", "other", ("v",))]
+    assert "answer 'm' is there with other words" in refused(DataError, lambda: faq.add(both))
+    assert faq.entry("m") is None
 
 
 def refused(error: type[Exception], call) -> str:

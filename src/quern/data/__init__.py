@@ -13,7 +13,7 @@ from quern.data.lines import (
     writing,
 )
 from quern.data.links import read_links, scan_links
-from quern.data.questions import read_faq, read_faq_examples
+from quern.data.questions import answer_id, read_faq, read_faq_examples
 from quern.data.ranks import read_catalogue, read_ranks, scan_catalogue, scan_ranks
 from quern.data.sentences import are_classes, read_pairs, read_sentences, scan_sentences
 from quern.data.triples import read_facts, read_triples, scan_triples
@@ -22,6 +22,7 @@ __all__ = [
     "BadLine",
     "Document",
     "TextForm",
+    "answer_id",
     "are_classes",
     "bad_lines",
     "data_hash",

@@ -105,9 +105,12 @@ def _entry(id_: str | None, answer: str, questions: Sequence[str], line: int) ->
         raise ValueError('"answer" is empty')
     if not questions or not all(question.strip() for question in questions):
         raise ValueError("a question is empty")
-    # An answer without an id is known by its words, so that it is the same when it comes again.
-    id_ = id_ or hashlib.sha256(answer.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return FaqEntry(id_, answer, tuple(dict.fromkeys(questions)), line)
+    return FaqEntry(id_ or answer_id(answer), answer, tuple(dict.fromkeys(questions)), line)
+
+
+def answer_id(answer: str) -> str:
+    """The id of an answer that is given none: by its words, the same when they come again."""
+    return hashlib.sha256(answer.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _csv(path: Path) -> Iterator[FaqEntry | BadLine]:

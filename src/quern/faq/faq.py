@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -12,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quern.calibration import PlattScaling
+from quern.data import answer_id
 from quern.errors import DataError, StoreError
+from quern.faq.phrasings import PhrasingIndex, fill, in_memory, new_collection
 from quern.faq.store import Store
 from quern.faq.tuning import Judged, Tuned, share_of, tune
-from quern.index import Index, create_index, kind_for, open_index
+from quern.index import Index
 from quern.records import FaqAnswer, FaqEntry, FaqExample, FaqReply
 from quern.shipped import find
 from quern.tasks import load_sentences
@@ -52,8 +55,7 @@ class Faq:
         """Take what ``open`` and ``build`` have made."""
         self.path, self.model = path, model
         self._store = store
-        self._index: Index | None = None
-        self._seen: tuple[int, int] | None = None
+        self._phrasings = PhrasingIndex(store, model.dim)
 
     # -- made and opened --------------------------------------------------------------------
 
@@ -81,34 +83,39 @@ class Faq:
 
         Raises:
             DataError: a question has no direction.
-            StoreError: the file is there already, or cannot be written.
+            StoreError: the file is there already, or cannot be written; or the database cannot
+                be reached, or has vectors in this collection.
             FolderError: the model cannot be read.
+            MissingExtra: the index needs an extra that is not installed.
         """
         if path.exists() and not overwrite:
             raise StoreError(f"{path}: exists already; choose another name, or pass --overwrite")
         folder = find(model)
         encodes = load_sentences(folder)
+        # What cannot be had is told before anything is read.
+        count = sum(len(entry.questions) for entry in entries)
+        served = new_collection(index, encodes.dim) if "://" in index else None
+        if served is None:
+            in_memory(index, count, encodes.dim)
         part = path.with_name(f".{path.name}.part")
         _remove(part)
         try:
-            faq = cls(path, Store(part, create=True), encodes)
-            with faq._store.transaction():
-                place = str(model) if not Path(model).exists() else str(folder.resolve())
-                faq._store.say("model", place)
-                faq._store.say("identity", encodes.identity)
-                faq._store.say("index", index)
-                faq._put(entries, advance)
-            faq._store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-            faq._store.close()
-            _remove(path)
+            with closing(cls(part, Store(part, create=True), encodes)) as faq:
+                with faq._store.transaction():
+                    place = str(model) if not Path(model).exists() else str(folder.resolve())
+                    faq._store.say("model", place)
+                    faq._store.say("identity", encodes.identity)
+                    faq._store.say("index", index)
+                    faq._put(entries, advance)
+                faq._store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+                if served is not None:
+                    fill(served, faq._store, encodes.dim)
+            # What SQLite kept beside the old file would be read as part of the new one.
+            _remove_beside(path)
             part.replace(path)
         finally:
             _remove(part)
-        made = cls(path, Store(path), encodes)
-        if "://" in index:
-            create_index("served", encodes.dim, index)
-            made._fill(open_index(index))
-        return made
+        return cls(path, Store(path), encodes)
 
     @classmethod
     def open(cls, path: str | Path, model: str | Path | None = None) -> Faq:
@@ -123,9 +130,12 @@ class Faq:
             FolderError: the model cannot be read.
         """
         path = Path(path)
-        store = Store(path)
-        encodes = load_sentences(find(model or store.about("model") or ""))
-        return cls.of(path, store, encodes)
+        with ExitStack() as undo:
+            store = undo.enter_context(closing(Store(path)))
+            encodes = load_sentences(find(model or store.about("model") or ""))
+            faq = cls.of(path, store, encodes)
+            undo.pop_all()
+        return faq
 
     @classmethod
     def of(cls, path: Path, store: Store, model: Encodes) -> Faq:
@@ -204,7 +214,7 @@ class Faq:
         vectors = self.model(questions)
         found: list[list[FaqAnswer]] = [[] for _ in questions]
         asked = [i for i, vector in enumerate(vectors) if vector.any()]
-        index, k = self._followed(), _MORE * top
+        index, k = self._phrasings.now(), _MORE * top
         while asked and len(index):
             near = index.search(vectors[asked], k)
             known = self._store.phrasings(np.unique(near.ids).tolist())
@@ -231,12 +241,7 @@ class Faq:
         Raises:
             DataError: a question has no direction, or an id has another answer.
         """
-        index = self._followed()
-        with self._store.transaction():
-            numbers, vectors = self._put(entries, None)
-        if len(numbers):
-            index.add(numbers, vectors)
-        self._seen = self._store.version
+        numbers, _ = self._phrasings.change(lambda: self._put(entries, None), _added)
         return len(numbers)
 
     def remove(self, ids: Iterable[str]) -> int:
@@ -245,85 +250,68 @@ class Faq:
         Raises:
             DataError: an id is not there.
         """
-        index, gone = self._followed(), []
-        with self._store.transaction():
-            for id_ in dict.fromkeys(ids):
-                dropped = self._store.drop(id_)
-                if dropped is None:
-                    raise DataError(
-                        f"{self.path}: no answer '{id_}'; see them with: quern faq show"
-                    )
-                gone += dropped
-        if gone:
-            index.remove(gone)
-        self._seen = self._store.version
+        gone = self._phrasings.change(lambda: self._drop(ids), _removed)
         return len(gone)
+
+    def _drop(self, ids: Iterable[str]) -> list[int]:
+        """Take answers away, inside a transaction; the numbers of their phrasings."""
+        gone: list[int] = []
+        for id_ in dict.fromkeys(ids):
+            dropped = self._store.drop(id_)
+            if dropped is None:
+                raise DataError(f"{self.path}: no answer '{id_}'; see them with: quern faq show")
+            gone += dropped
+        return gone
 
     def _put(
         self, entries: Sequence[FaqEntry], advance: Callable[[int], None] | None
     ) -> tuple[NDArray[np.int64], Vectors]:
         """Write what is new of entries, inside a transaction; its numbers and vectors."""
-        new: list[tuple[FaqEntry, str]] = []
-        for entry in entries:
-            known = self._store.entry(entry.id)
-            if known is not None and known.answer != entry.answer:
-                raise DataError(
-                    f"{self.path}: answer '{entry.id}' is there with other words; remove it first "
-                    f"(quern faq remove {self.path} {entry.id}), or give the new one another id"
-                )
-            have = set() if known is None else set(known.questions)
-            new += [(entry, question) for question in entry.questions if question not in have]
-        vectors = np.zeros((len(new), self.model.dim), dtype=np.float32)
-        for at in range(0, len(new), _LOT):
-            lot = new[at : at + _LOT]
-            vectors[at : at + len(lot)] = self.model([question for _, question in lot])
+        new = self._new(entries)
+        asked = [(question, entry.line) for entry in new for question in entry.questions]
+        vectors = np.zeros((len(asked), self.model.dim), dtype=np.float32)
+        for at in range(0, len(asked), _LOT):
+            lot = asked[at : at + _LOT]
+            vectors[at : at + len(lot)] = self.model([question for question, _ in lot])
+            for (question, line), vector in zip(lot, vectors[at:], strict=False):
+                if not vector.any():
+                    where = f"line {line}: " if line else ""
+                    raise DataError(f"{where}'{question}': nothing in it can be read; leave it out")
             if advance is not None:
                 advance(len(lot))
-        for (entry, question), vector in zip(new, vectors, strict=True):
-            if not vector.any():
-                where = f"line {entry.line}: " if entry.line else ""
-                raise DataError(f"{where}'{question}': nothing in it can be read; leave it out")
         numbers: list[int] = []
-        at = 0
-        for entry in entries:
-            mine = [question for of, question in new[at:] if of is entry]
-            numbers += self._store.put(entry, mine, vectors[at : at + len(mine)]) if mine else []
-            at += len(mine)
+        for entry in new:
+            at, count = len(numbers), len(entry.questions)
+            numbers += self._store.put(entry, entry.questions, vectors[at : at + count])
         return np.array(numbers, dtype=np.int64), vectors
 
-    # -- the index --------------------------------------------------------------------------
+    def _new(self, entries: Sequence[FaqEntry]) -> list[FaqEntry]:
+        """Entries with those of their phrasings that are not there, if there are any.
 
-    def _followed(self) -> Index:
-        """The index as the file has it now."""
-        version = self._store.version
-        if self._index is None or version != self._seen:
-            kind = self._store.about("index") or "auto"
-            if "://" in kind:
-                self._index = self._index or self._in_database(kind)
-            else:
-                self._index = self._in_memory(kind)
-            self._seen = version
-        return self._index
-
-    def _in_memory(self, kind: str) -> Index:
-        numbers, vectors = self._store.vectors(self.model.dim)
-        chosen = kind_for(len(numbers)) if kind == "auto" else kind
-        index = create_index("approximate" if chosen == "approximate" else "exact", self.model.dim)
-        if len(numbers):
-            index.add(numbers, vectors)
-        return index
-
-    def _in_database(self, address: str) -> Index:
-        """What is in the file and not in the database, as after a kill in between, is added."""
-        index = open_index(address)
-        if len(index) < self.phrasings:
-            self._fill(index)
-        return index
-
-    def _fill(self, index: Index) -> None:
-        numbers, vectors = self._store.vectors(self.model.dim)
-        if len(numbers):
-            index.add(numbers, vectors)
+        Who gave no id means the answer with the same words.
+        """
+        words = {
+            e.answer: e.id for e in entries if e.id != answer_id(e.answer)
+        } | self._store.words()
+        known: dict[str, tuple[str, set[str]]] = {}
+        new = []
+        for entry in entries:
+            given = entry.id != answer_id(entry.answer)
+            id_ = entry.id if given else words.get(entry.answer, entry.id)
+            if id_ not in known:
+                there = self._store.entry(id_) or FaqEntry(id_, entry.answer, ())
+                known[id_] = there.answer, set(there.questions)
+            answer, have = known[id_]
+            if answer != entry.answer:
+                raise DataError(
+                    f"{self.path}: answer '{id_}' is there with other words; remove it first "
+                    f"(quern faq remove {self.path} {id_}), or give the new one another id"
+                )
+            questions = tuple(q for q in dict.fromkeys(entry.questions) if q not in have)
+            have.update(questions)
+            if questions:
+                new.append(FaqEntry(id_, answer, questions, entry.line))
+        return new
 
     # -- tuned, and looked at ---------------------------------------------------------------
 
@@ -371,8 +359,7 @@ class Faq:
     @property
     def phrasings(self) -> int:
         """How many questions are answered word for word."""
-        ((count,),) = self._store.rows("SELECT count(*) FROM phrasings")
-        return int(count)
+        return self._store.count()
 
     def about(self, key: str) -> str | None:
         """What the file says of itself: its "model", that one's "identity", its "index"."""
@@ -385,7 +372,23 @@ def _judged(example: FaqExample, reply: FaqReply) -> Judged:
     return Judged(-1.0 if best is None else best.score, right, example.id is not None)
 
 
+def _added(index: Index, new: tuple[NDArray[np.int64], Vectors]) -> None:
+    numbers, vectors = new
+    if len(numbers):
+        index.add(numbers, vectors)
+
+
+def _removed(index: Index, numbers: list[int]) -> None:
+    if numbers:
+        index.remove(numbers)
+
+
 def _remove(path: Path) -> None:
     """A file, and what SQLite keeps beside it."""
-    for end in ("", "-wal", "-shm"):
+    path.unlink(missing_ok=True)
+    _remove_beside(path)
+
+
+def _remove_beside(path: Path) -> None:
+    for end in ("-wal", "-shm"):
         path.with_name(path.name + end).unlink(missing_ok=True)

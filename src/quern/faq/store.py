@@ -77,6 +77,15 @@ class Store(store.Store):
         """Of all answers, in the order in which they came."""
         return [id_ for (id_,) in self.rows("SELECT id FROM answers ORDER BY number")]
 
+    def count(self) -> int:
+        """How many phrasings there are."""
+        ((count,),) = self.rows("SELECT count(*) FROM phrasings")
+        return int(count)
+
+    def words(self) -> dict[str, str]:
+        """The id of each answer by its words; of several with the same words the last."""
+        return dict(self.rows("SELECT answer, id FROM answers ORDER BY number"))
+
     def put(self, entry: FaqEntry, questions: Sequence[str], vectors: Vectors) -> list[int]:
         """Add phrasings inside a transaction, and the answer if it is new; their numbers."""
         self.run(
