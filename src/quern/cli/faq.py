@@ -20,7 +20,8 @@ from quern.errors import DataError
 from quern.evaluation.wording import share
 
 if TYPE_CHECKING:
-    from quern.faq import Decided, Faq
+    from quern.evaluation.retrieval import Cut
+    from quern.faq import Faq
     from quern.records import FaqReply
 
 _FILE = click.argument("faq", type=click.Path(path_type=Path))
@@ -204,7 +205,7 @@ def tune(
         note("too few questions to calibrate scores by; 10 are needed")
 
 
-def _decided(decided: Decided) -> list[str]:
+def _decided(decided: Cut) -> list[str]:
     shares = (decided.accuracy, decided.refused, decided.answered, decided.precision)
     return [f"{decided.threshold:.3f}", *map(share, shares)]
 

@@ -1,6 +1,6 @@
 """FAQ: questions of any words, and the answer that is for them, or none."""
 
 from quern.faq.faq import Faq
-from quern.faq.tuning import Decided, Tuned
+from quern.faq.tuning import Tuned
 
-__all__ = ["Decided", "Faq", "Tuned"]
+__all__ = ["Faq", "Tuned"]

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from quern.calibration import PlattScaling
 from quern.errors import DataError
+from quern.evaluation.retrieval import Cut, Found, cut
 
 _FEWEST = 10  # questions from which a calibration is fitted
 
@@ -30,24 +30,6 @@ class Judged(NamedTuple):
     answerable: bool
 
 
-class Decided(msgspec.Struct, frozen=True):
-    """What a threshold decides; None where there is nothing to divide by.
-
-    Attributes:
-        threshold: the least score that is answered.
-        accuracy: of the questions with an answer, the share that gets the right one.
-        refused: of those without, the share that gets none.
-        answered: share of all questions that get an answer.
-        precision: share of the given answers that are right.
-    """
-
-    threshold: float
-    accuracy: float | None
-    refused: float | None
-    answered: float
-    precision: float | None
-
-
 class Tuned(msgspec.Struct, frozen=True):
     """What was chosen, and what it was before.
 
@@ -57,23 +39,14 @@ class Tuned(msgspec.Struct, frozen=True):
         calibration: makes probabilities of scores; None of too few questions.
     """
 
-    before: Decided
-    after: Decided
+    before: Cut
+    after: Cut
     calibration: PlattScaling | None
 
 
-def decide(judged: Sequence[Judged], threshold: float) -> Decided:
+def decide(judged: Sequence[Judged], threshold: float) -> Cut:
     """What a threshold decides of some questions."""
-    scores, right, known = _columns(judged)
-    given = scores >= threshold
-    hits = int((given & right).sum())
-    return Decided(
-        threshold=threshold,
-        accuracy=hits / int(known.sum()) if known.any() else None,
-        refused=float((~given[~known]).mean()) if (~known).any() else None,
-        answered=float(given.mean()),
-        precision=hits / int(given.sum()) if given.any() else None,
-    )
+    return cut(_found(judged), threshold)
 
 
 def tune(judged: Sequence[Judged], before: float, precision: float | None = None) -> Tuned:
@@ -88,7 +61,8 @@ def tune(judged: Sequence[Judged], before: float, precision: float | None = None
     Raises:
         DataError: no threshold reaches ``precision``.
     """
-    tried = [decide(judged, threshold) for threshold in _between(judged)]
+    found = _found(judged)
+    tried = [cut(found, threshold) for threshold in _between(judged)]
     if precision is None:
         after = max(tried, key=_balance)
     else:
@@ -100,7 +74,7 @@ def tune(judged: Sequence[Judged], before: float, precision: float | None = None
                 "Ask for less, or add phrasings of the questions that are answered wrongly"
             )
         after = min(reached, key=lambda each: each.threshold)
-    return Tuned(decide(judged, before), after, calibrated(judged))
+    return Tuned(cut(found, before), after, calibrated(judged))
 
 
 def calibrated(judged: Sequence[Judged]) -> PlattScaling | None:
@@ -115,12 +89,13 @@ def share_of(score: float) -> float:
     return min(max((1 + score) / 2, 0.0), 1.0)
 
 
-def _columns(
-    judged: Sequence[Judged],
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+def _found(judged: Sequence[Judged]) -> Found:
+    """The same as ranks; of a right answer that did not come first only that is known."""
+    ranks = [(1 if each.right else 2) if each.answerable else 0 for each in judged]
     scores = np.array([each.score for each in judged], dtype=np.float64)
-    right = np.array([each.right for each in judged], dtype=np.bool_)
-    return scores, right, np.array([each.answerable for each in judged], dtype=np.bool_)
+    # Which answer came is not asked for: -1, as where nothing is known.
+    nearest = np.full(len(judged), -1, dtype=np.int64)
+    return Found(np.array(ranks, dtype=np.int64), scores, nearest)
 
 
 def _between(judged: Sequence[Judged]) -> list[float]:
@@ -130,7 +105,7 @@ def _between(judged: Sequence[Judged]) -> list[float]:
     return [-1.0, *middles, min(1.0, scores[-1] + 1e-3)]
 
 
-def _balance(decided: Decided) -> float:
+def _balance(decided: Cut) -> float:
     """The mean share of right decisions of both sides, those that there are."""
     shares = [share for share in (decided.accuracy, decided.refused) if share is not None]
     return sum(shares) / len(shares)
