@@ -158,6 +158,16 @@ def test_a_question_that_cannot_be_read_has_no_answer(faq: Faq) -> None:
     assert other.answers[0].id == "open"
 
 
+def test_marks_mean_nothing_to_a_model_that_gives_them_a_direction(
+    faq: Faq, model: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Letters, "__call__", lambda self, texts: np.eye(26)[[3 for _ in texts]])
+    assert faq.ask(["?!"])[0].answers == ()
+    assert refused(DataError, lambda: faq.add([FaqEntry("odd", "O", ("!!",), 7)])) == (
+        "line 7: '!!': nothing in it can be read; leave it out"
+    )
+
+
 def test_near_ties_are_told(tmp_path: Path, model: Letters) -> None:
     entries = [
         FaqEntry("a", "A", ("abc",)),
@@ -403,13 +413,15 @@ def test_bad_lines_are_named(tmp_path: Path) -> None:
         {"question": " ", "answer": "B"},
         {"answer": "B"},
         {"question": "a", "answer": ""},
+        {"questions": ["a", "?!"], "answer": "A"},
     )
     said = refused(DataError, lambda: read_faq(path))
-    assert f"{path}: 4 line(s) cannot be read:" in said
+    assert f"{path}: 5 line(s) cannot be read:" in said
     assert f"{path}:2: id '1' has another answer in line 1" in said
     assert f"{path}:3: a question is empty" in said
     assert f'{path}:4: a line has one of "question" and "questions"' in said
     assert f'{path}:5: "answer" is empty' in said
+    assert f"{path}:6: a question has no letter: '?!'" in said
     table = tmp_path / "q.csv"
     table.write_text("q,a\nx,y\n", "utf-8")
     assert refused(DataError, lambda: read_faq(table)).startswith(
@@ -423,6 +435,17 @@ def test_bad_lines_are_named(tmp_path: Path) -> None:
     assert refused(DataError, lambda: read_faq(path)).startswith(f"{path}: no lines; expected")
     path.write_text('{"question": "x"}\n', "utf-8")
     assert "missing required field `id`" in refused(DataError, lambda: read_faq_examples(path))
+
+
+def test_the_examples_fit_together() -> None:
+    examples = Path(__file__).parent.parent / "examples"
+    entries = read_faq(examples / "faq.jsonl")
+    asked = read_faq_examples(examples / "faq-dev.jsonl")
+    known = {question for entry in entries for question in entry.questions}
+    assert len(known) == sum(len(entry.questions) for entry in entries)
+    assert {each.id for each in asked} - {None} <= {entry.id for entry in entries}
+    assert not known & {each.question for each in asked}  # else there would be nothing to find
+    assert sum(each.id is None for each in asked) * 3 == len(asked)
 
 
 # -- the verbs --------------------------------------------------------------------------------

@@ -70,8 +70,9 @@ def build(questions: Path, model: str, out: Path, index: str, overwrite: bool) -
         raise StoreError(f"{out}: exists already; choose another name, or pass --overwrite")
     count = sum(len(entry.questions) for entry in entries)
     with progress("reading", count, "questions") as advance:
-        Faq.build(out, entries, model, index=index, advance=advance, overwrite=overwrite).close()
-    note(f"wrote {out}: {len(entries):,} answers to {count:,} questions")
+        faq = Faq.build(out, entries, model, index=index, advance=advance, overwrite=overwrite)
+    with faq:
+        note(f"wrote {out}: {len(faq.ids):,} answers to {faq.phrasings:,} questions")
 
 
 @command.command("ask")

@@ -12,6 +12,7 @@ import msgspec
 from quern.data.lines import BadLine, bad_lines, decoded, open_bytes, scan
 from quern.errors import DataError
 from quern.records import FaqEntry, FaqExample
+from quern.text import wordless
 
 _COLUMNS = ("id", "question", "answer")
 _WANTED = '{"question": …, "answer": …} or {"questions": […], "answer": …}, perhaps with an "id"'
@@ -105,6 +106,8 @@ def _entry(id_: str | None, answer: str, questions: Sequence[str], line: int) ->
         raise ValueError('"answer" is empty')
     if not questions or not all(question.strip() for question in questions):
         raise ValueError("a question is empty")
+    if marks := next(filter(wordless, questions), None):
+        raise ValueError(f"a question has no letter: '{marks}'")
     return FaqEntry(id_ or answer_id(answer), answer, tuple(dict.fromkeys(questions)), line)
 
 

@@ -12,7 +12,7 @@ from quern.doctor.findings import Finding, Kind, Place, findings
 from quern.doctor.lengths import lengths_of
 from quern.doctor.report import Lengths
 from quern.records import SentenceExample
-from quern.text import CodecRules, TextCodec, Vocabulary, normalise
+from quern.text import CodecRules, TextCodec, Vocabulary, normalise, wordless
 
 # In the order of the report.
 SENTENCE_KINDS: Mapping[str, Kind] = {
@@ -173,7 +173,7 @@ class _Look:
         self._lengths.append(length)
         self._groups[example.group] += 1
         self._first.setdefault(example.group, example.line)
-        if not any(char.isalpha() for char in example.text):
+        if wordless(example.text):
             self._note("wordless", example.line, repr(example.text))
         elif length == 1:
             self._note("short", example.line, repr(example.text))

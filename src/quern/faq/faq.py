@@ -16,12 +16,13 @@ from quern.calibration import PlattScaling
 from quern.data import answer_id
 from quern.errors import DataError, StoreError
 from quern.faq.phrasings import PhrasingIndex, fill, in_memory, new_collection
-from quern.faq.store import Store
+from quern.faq.store import Store, remove, remove_beside
 from quern.faq.tuning import Judged, Tuned, share_of, tune
 from quern.index import Index
 from quern.records import FaqAnswer, FaqEntry, FaqExample, FaqReply
 from quern.shipped import find
 from quern.tasks import load_sentences
+from quern.text import wordless
 
 NEARLY = 0.02  # below the best score, an answer is nearly as good
 _LOT = 1024  # questions that are given vectors at once
@@ -98,7 +99,7 @@ class Faq:
         if served is None:
             in_memory(index, count, encodes.dim)
         part = path.with_name(f".{path.name}.part")
-        _remove(part)
+        remove(part)
         try:
             with closing(cls(part, Store(part, create=True), encodes)) as faq:
                 with faq._store.transaction():
@@ -111,10 +112,10 @@ class Faq:
                 if served is not None:
                     fill(served, faq._store, encodes.dim)
             # What SQLite kept beside the old file would be read as part of the new one.
-            _remove_beside(path)
+            remove_beside(path)
             part.replace(path)
         finally:
-            _remove(part)
+            remove(part)
         return cls(path, Store(path), encodes)
 
     @classmethod
@@ -211,7 +212,7 @@ class Faq:
 
     def _found(self, questions: Sequence[str], top: int) -> list[list[FaqAnswer]]:
         """The best answers to each question, each once."""
-        vectors = self.model(questions)
+        vectors = self._vectors(questions)
         found: list[list[FaqAnswer]] = [[] for _ in questions]
         asked = [i for i, vector in enumerate(vectors) if vector.any()]
         index, k = self._phrasings.now(), _MORE * top
@@ -232,6 +233,12 @@ class Faq:
                 break
             asked, k = short, 4 * k
         return found
+
+    def _vectors(self, questions: Sequence[str]) -> Vectors:
+        """One row each, 0 where there is no word: models may give marks some direction."""
+        vectors = self.model(questions)
+        vectors[[wordless(question) for question in questions]] = 0
+        return vectors
 
     # -- changed ----------------------------------------------------------------------------
 
@@ -272,7 +279,7 @@ class Faq:
         vectors = np.zeros((len(asked), self.model.dim), dtype=np.float32)
         for at in range(0, len(asked), _LOT):
             lot = asked[at : at + _LOT]
-            vectors[at : at + len(lot)] = self.model([question for question, _ in lot])
+            vectors[at : at + len(lot)] = self._vectors([question for question, _ in lot])
             for (question, line), vector in zip(lot, vectors[at:], strict=False):
                 if not vector.any():
                     where = f"line {line}: " if line else ""
@@ -381,14 +388,3 @@ def _added(index: Index, new: tuple[NDArray[np.int64], Vectors]) -> None:
 def _removed(index: Index, numbers: list[int]) -> None:
     if numbers:
         index.remove(numbers)
-
-
-def _remove(path: Path) -> None:
-    """A file, and what SQLite keeps beside it."""
-    path.unlink(missing_ok=True)
-    _remove_beside(path)
-
-
-def _remove_beside(path: Path) -> None:
-    for end in ("-wal", "-shm"):
-        path.with_name(path.name + end).unlink(missing_ok=True)

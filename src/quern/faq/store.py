@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,3 +115,15 @@ class Store(store.Store):
         self.run("DELETE FROM phrasings WHERE answer = ?", rows[0])
         self.run("DELETE FROM answers WHERE number = ?", rows[0])
         return [number for (number,) in gone]
+
+
+def remove(path: Path) -> None:
+    """Delete a FAQ that nobody has open, if it is there."""
+    path.unlink(missing_ok=True)
+    remove_beside(path)
+
+
+def remove_beside(path: Path) -> None:
+    """Delete what SQLite keeps beside a file."""
+    for end in ("-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)

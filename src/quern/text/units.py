@@ -57,3 +57,8 @@ def han_share(text: str) -> float:
     """Share of the units of ``text`` that are Han characters, 0 for a text without units."""
     spans = split(text)
     return sum(is_han(text[a:b]) for a, b in spans) / len(spans) if spans else 0.0
+
+
+def wordless(text: str) -> bool:
+    """Whether a text has no letter, and so nothing that a sentence could mean."""
+    return not any(map(str.isalpha, text))
