@@ -295,6 +295,20 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path, model: Letters) -> No
     )
 
 
+def test_the_old_one_stays_until_the_new_one_is_in_its_place(
+    faq: Faq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        Faq.build(faq.path, ENTRIES[1:], "letters", overwrite=True)
+    with Faq.open(faq.path) as again:
+        assert again.ids == ["pay", "open", "post"]
+    assert Faq.build(faq.path, ENTRIES[1:], "letters", overwrite=True).ids == ["open", "post"]
+
+
 def test_another_model_is_refused(faq: Faq, model: Letters) -> None:
     model.identity = "others"
     assert refused(StoreError, lambda: Faq.open(faq.path)) == (
@@ -473,6 +487,7 @@ def test_the_verbs_in_turn(tmp_path: Path, model: Letters) -> None:
     shown = run("ask", out, "how to pay", "zebra", "--format", "table").stdout
     assert "By card." in shown
     assert "zebra: no answer; nearest came" in shown
+    assert run("ask", out, "?!", "--format", "table").stdout == "?!: no answer\n\n"
     many = run("ask", out, "--input", "-", "--format", "jsonl", given="how to pay\nzebra\n")
     assert [json.loads(line)["answered"] for line in many.stdout.splitlines()] == [True, False]
     more = write(tmp_path / "more.jsonl", {"question": "quiz", "answer": "On Mondays.", "id": "q"})

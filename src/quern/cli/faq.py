@@ -147,14 +147,15 @@ def _write_jsonl(replies: Sequence[FaqReply]) -> None:
 
 def _write_table(replies: Sequence[FaqReply]) -> None:
     for reply in replies:
-        said = "" if reply.answered else ": no answer; nearest came"
-        click.echo(f"{reply.question}{said}")
+        near = "; nearest came" if reply.answers else ""
+        click.echo(reply.question if reply.answered else f"{reply.question}: no answer{near}")
         rows = []
         for place, answer in enumerate(reply.answers):
             sure = "" if answer.probability is None else f"{answer.probability:.2f}"
             tie = "nearly as good" if 0 < place <= reply.ties else ""
             rows.append([f"{answer.score:.3f}", sure, answer.answer, answer.question, tie])
-        columns(rows, ["cosine", "probability", "answer", "asked as", ""])
+        if rows:
+            columns(rows, ["cosine", "probability", "answer", "asked as", ""])
         click.echo()
 
 
