@@ -76,7 +76,8 @@ def test_a_gradient_of_a_table_that_is_not_finite_is_named() -> None:
             with pytest.raises(TrainingError) as caught:
                 list(trainer.run(lambda weights: {"score": 1.0}, None))
             assert str(caught.value) == (
-                "not finite in epoch 0: gradient of 'groups'; the batch holds lines 0, 10"
+                "not finite in epoch 0: gradient of 'groups'; every layer's output is finite, so "
+                "it arises in the loss or its gradients; the batch holds lines 0, 10"
             )
         else:
             list(trainer.run(lambda weights: {"score": 1.0}, None))

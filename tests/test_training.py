@@ -151,7 +151,7 @@ def test_what_is_not_finite_stops_with_names_and_lines(tmp_path: Path) -> None:
     assert message.startswith(
         "not finite in epoch 0: loss 'subjects', loss 'objects', loss 'spans', gradient of"
     )
-    assert "; the batch holds lines " in message
+    assert "; first in the output of 'encoder.embedding.unit'; the batch holds lines " in message
 
 
 def test_lost_labels_are_refused_unless_allowed(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from quern.errors import TrainingError
 from quern.train.batches import Batches
 from quern.train.checkpoint import Checkpoint, State
+from quern.train.finite import first_not_finite
 from quern.train.memory import give_back
 from quern.train.row_table import RowTable
 
@@ -224,23 +225,28 @@ class Trainer:
         self, batch: Sequence[int], seed: list[int], checkpoint: Checkpoint | None
     ) -> dict[str, float]:
         arrays = self.task.collate(batch, seed)
-        # Dropout draws from torch's global generator; seeding each step makes it resumable.
-        torch.manual_seed(hash_seed(seed))
-        self.net.train()
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self._bf16):
-            terms = self.task.loss(self.net, arrays)
+        terms = self._terms(arrays, seed)
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.schedule.clip, foreach=True)
         losses = {name: float(term.detach()) for name, term in terms.items()}
         found = [float(norm), *losses.values(), *(t.largest() for t in self.tables.values())]
         if not all(map(math.isfinite, found)):
-            raise TrainingError(self._not_finite(losses, batch, checkpoint))
+            where = first_not_finite(self.net, lambda: self._terms(arrays, seed))
+            raise TrainingError(self._not_finite(losses, where, batch, checkpoint))
         self.optimiser.step()
         for table in self.tables.values():
             table.learn(self.optimiser.param_groups[0]["lr"])
         self._follow()
         return losses
+
+    def _terms(self, arrays: dict[str, Tensor], seed: list[int]) -> dict[str, Tensor]:
+        """The terms of the loss; the same again for the same batch and weights."""
+        # Dropout draws from torch's global generator; seeding each step makes it resumable.
+        torch.manual_seed(hash_seed(seed))
+        self.net.train()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self._bf16):
+            return self.task.loss(self.net, arrays)
 
     def _follow(self) -> None:
         """Move the average; its decay rises with its age, so short trainings average little."""
@@ -253,7 +259,11 @@ class Trainer:
             )
 
     def _not_finite(
-        self, losses: dict[str, float], batch: Sequence[int], checkpoint: Checkpoint | None
+        self,
+        losses: dict[str, float],
+        where: str | None,
+        batch: Sequence[int],
+        checkpoint: Checkpoint | None,
     ) -> str:
         bad = [f"loss '{name}'" for name, value in losses.items() if not math.isfinite(value)]
         bad += [
@@ -266,11 +276,15 @@ class Trainer:
             for name, table in self.tables.items()
             if not math.isfinite(table.largest())
         ]
+        if where is None:
+            first = "every layer's output is finite, so it arises in the loss or its gradients"
+        else:
+            first = f"first in the output of {repr(where) if where else 'the network'}"
         kept = f"; last good checkpoint: {checkpoint.path}" if checkpoint is not None else ""
         lines = ", ".join(map(str, sorted(self.task.lines(batch))))
         return (
             f"not finite in epoch {self.state.epoch}: {', '.join(bad[:5]) or 'gradient norm'}; "
-            f"the batch holds lines {lines}{kept}"
+            f"{first}; the batch holds lines {lines}{kept}"
         )
 
     def _adam(self, rate: float) -> torch.optim.Adam:
