@@ -105,11 +105,20 @@ class RankItems:
 
     @cached_property
     def _shares(self) -> NDArray[np.float64]:
-        """Sums of the shares by which items are drawn, in their order."""
+        """Sums of the shares by which items are drawn, in their order.
+
+        Popularity is the catalogue's where it gives that of every item (0 counts as the least
+        above it, so that none is left out); else how many texts name an item, and one more.
+        """
         counts = np.ones(len(self.catalogue))
+        given = [item.popularity for item in self.catalogue]
         if self.fitting.negatives == "popularity":
-            for item in self.items:
-                counts[list(item.items)] += 1
+            if any(given) and None not in given:
+                counts = np.array(given, dtype=np.float64)
+                counts = np.maximum(counts, counts[counts > 0].min())
+            else:
+                for item in self.items:
+                    counts[list(item.items)] += 1
         shares = np.cumsum(counts**_POWER)
         return np.asarray(shares / shares[-1])
 
@@ -201,10 +210,11 @@ class RankItems:
         found = np.concatenate([own, drawn]).astype(np.int64)
         offsets = np.zeros(len(found), dtype=np.float32)
         if len(drawn) and self._near is None:
-            # Drawn by their shares; what was not drawn is stood for by what was.
+            # Each stands for 1 / how probably it is among those drawn (Horvitz and Thompson), so
+            # that the sum over them is, in the mean, that over all which are not there anyway.
             shares = np.diff(self._shares, prepend=0.0)[drawn]
-            stands_for = (count - len(own)) / len(drawn) * (1 / count) / shares
-            offsets[len(own) :] = np.log(np.maximum(stands_for, 1e-6))
+            probable = -np.expm1(self.fitting.sampled * np.log1p(-np.minimum(shares, 1 - 1e-9)))
+            offsets[len(own) :] = -np.log(probable)
         order = rng.permutation(len(found))
         return found[order], offsets[order]
 
@@ -250,5 +260,7 @@ class RankItems:
                 for name, array in batch.items()
                 if name.startswith(OF_ITEMS)
             }
-            made.append(unit(net(of_items)))
+            # What has no text has no vector of one, in training as in the folder.
+            told = (of_items["units"] > 0).any(1, keepdim=True)
+            made.append(unit(net(of_items)) * told)
         return torch.stack(made).sum(0)

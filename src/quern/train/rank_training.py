@@ -127,7 +127,7 @@ class RankTraining:
     @property
     def identity(self) -> dict[str, str | None]:
         """What else than data and plan must be the same to go on from a checkpoint."""
-        told = [[item.id, item.text] for item in self.items.catalogue]
+        told = [[item.id, item.text, item.popularity] for item in self.items.catalogue]
         return {"catalogue": folder.fingerprint(msgspec.json.encode(told))}
 
     @property
