@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from quern import shipped
 from quern.cli.faq import command
 from quern.data import read_faq, read_faq_examples
-from quern.errors import DataError, MissingExtra, StoreError
+from quern.errors import DataError, FolderError, MissingExtra, StoreError
 from quern.faq import Faq
 from quern.faq import faq as module
 from quern.faq.tuning import Judged, decide, tune
+from quern.index import ExactIndex, ServedIndex
 from quern.records import FaqEntry, FaqExample
 
 # The database in memory looks at everything anyway, and says so when it is asked to.
@@ -107,6 +109,71 @@ def test_what_a_database_lost_is_added_again(
         assert again.ask(["how to pay"])[0].answers[0].question == "how to pay"
 
 
+class Killed(Exception):
+    """Ends a change in the middle."""
+
+
+@IN_MEMORY
+@pytest.mark.parametrize("change", ["add", "remove"])
+def test_a_database_never_holds_more_than_the_file(
+    change: str, tmp_path: Path, model: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Else what a later kill leaves out could not be seen by counting.
+    client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
+    monkeypatch.setattr("quern.index.served._connected", lambda *given: (client, "faq"))
+    made = Faq.build(tmp_path / "s.faq", ENTRIES, "letters", index="http://nowhere:6333/faq")
+
+    def broken(index: ServedIndex, *given: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(ServedIndex, change, broken)
+        if change == "add":
+            made.add([FaqEntry("quiz", "On Mondays.", ("quiz",))])
+        else:
+            made.remove(["pay"])
+    assert client.count("faq").count <= made.phrasings
+    for again in (made, Faq.open(made.path)):
+        found = again.ask(["how to pay"], top=9)[0].answers
+        assert sorted(a.id for a in found) == sorted(made.ids)
+    assert client.count("faq").count == made.phrasings
+
+
+@IN_MEMORY
+def test_what_left_the_database_alone_comes_back(
+    tmp_path: Path, model: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
+    monkeypatch.setattr("quern.index.served._connected", lambda *given: (client, "faq"))
+    made = Faq.build(tmp_path / "s.faq", ENTRIES, "letters", index="http://nowhere:6333/faq")
+    whole = ServedIndex.remove
+
+    def broken(index: ServedIndex, *given: object) -> None:
+        whole(index, *given)
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(ServedIndex, "remove", broken)
+        made.remove(["pay"])
+    assert made.ids == ["pay", "open", "post"]
+    for again in (made, Faq.open(made.path)):
+        assert again.ask(["how to pay"])[0].answers[0].id == "pay"
+
+
+def test_few_answers_are_not_looked_for_everywhere(
+    tmp_path: Path, model: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = tuple("a" * i + "b" * j for i in range(1, 9) for j in range(1, 9))
+    made = Faq.build(tmp_path / "t.faq", [FaqEntry("a", "A", questions)], "letters")
+    asked: list[int] = []
+    search = ExactIndex.search
+    monkeypatch.setattr(
+        ExactIndex, "search", lambda index, rows, k: asked.append(k) or search(index, rows, k)
+    )
+    assert [a.id for a in made.ask(["ab"], top=3)[0].answers] == ["a"]
+    assert asked == [4]
+
+
 @IN_MEMORY
 def test_a_collection_in_use_is_not_built_upon(
     tmp_path: Path, model: Letters, monkeypatch: pytest.MonkeyPatch
@@ -134,13 +201,26 @@ def test_a_collection_in_use_is_not_built_upon(
         assert again.ask(["how to pay"]) == before
 
 
+@pytest.mark.parametrize(
+    ("missing", "index", "said"),
+    [
+        ("faiss", "approximate", "an approximate index needs the 'ann' extra: "
+         "pip install 'quern[ann]'"),
+        ("qdrant_client", "http://h:1/x", "an index in a database needs the 'served' extra: "
+         "pip install 'quern[served]'"),
+    ],
+)  # fmt: skip
 def test_a_missing_extra_is_told_before_anything_is_read(
-    tmp_path: Path, model: Letters, monkeypatch: pytest.MonkeyPatch
+    missing: str,
+    index: str,
+    said: str,
+    tmp_path: Path,
+    model: Letters,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "faiss", None)
+    monkeypatch.setitem(sys.modules, missing, None)
     path = tmp_path / "x.faq"
-    said = refused(MissingExtra, lambda: Faq.build(path, ENTRIES, "letters", index="approximate"))
-    assert said.endswith("needs the 'ann' extra: pip install 'quern[ann]'")
+    assert refused(MissingExtra, lambda: Faq.build(path, ENTRIES, "letters", index=index)) == said
     assert not model.read
     assert not list(tmp_path.iterdir())
 
@@ -309,6 +389,13 @@ def test_the_old_one_stays_until_the_new_one_is_in_its_place(
     assert Faq.build(faq.path, ENTRIES[1:], "letters", overwrite=True).ids == ["open", "post"]
 
 
+def test_a_model_that_moved_is_asked_for(faq: Faq, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "find", shipped.find)
+    assert refused(FolderError, lambda: Faq.open(faq.path)) == (
+        f"{faq.path}: its model is no longer at letters; say where it is now (--model)"
+    )
+
+
 def test_another_model_is_refused(faq: Faq, model: Letters) -> None:
     model.identity = "others"
     assert refused(StoreError, lambda: Faq.open(faq.path)) == (
@@ -375,6 +462,14 @@ EXAMPLES = [
 ]
 
 
+def test_what_cannot_be_read_counts_as_refused(faq: Faq) -> None:
+    examples = [FaqExample("???", None), FaqExample("!", "open"), FaqExample("how to pay", "pay")]
+    before = faq.tune(examples, keep=False).before
+    assert (before.threshold, before.refused, before.accuracy) == (-1.0, 1.0, 0.5)
+    assert (before.answered, before.precision) == (pytest.approx(1 / 3), 1.0)
+    assert faq.tune(examples[:2], keep=False).after.threshold == -1.0
+
+
 def test_what_was_tuned_is_kept(faq: Faq) -> None:
     dry = faq.tune(EXAMPLES, keep=False)
     assert faq.threshold is None
@@ -389,10 +484,11 @@ def test_what_was_tuned_is_kept(faq: Faq) -> None:
     assert no.answers  # what came nearest is shown
     assert faq.ask(["zebra"], threshold=-1.0)[0].answered
     assert faq.tune(EXAMPLES).before == kept.after
-    wrong = [FaqExample("x", "nobody", 4)]
-    assert refused(DataError, lambda: faq.tune(wrong)) == (
-        "line 4: no answer 'nobody'; see them with: quern faq show"
-    )
+    for file, where in (("", "line 4"), ("dev.jsonl", "dev.jsonl:4")):
+        wrong = [FaqExample("x", "nobody", 4, file)]
+        assert refused(DataError, lambda wrong=wrong: faq.tune(wrong)) == (
+            f"{where}: no answer 'nobody'; see them with: quern faq show"
+        )
 
 
 # -- files ----------------------------------------------------------------------------------

@@ -292,11 +292,13 @@ class FaqExample(msgspec.Struct, frozen=True):
         question: its words.
         id: of the answer, None for one that no answer is for (out of scope).
         line: its line in its file, 0 where it came from elsewhere.
+        file: empty where it came from elsewhere.
     """
 
     question: str
     id: str | None
     line: int = 0
+    file: str = ""
 
 
 class FaqAnswer(msgspec.Struct, frozen=True):
@@ -323,7 +325,7 @@ class FaqReply(msgspec.Struct, frozen=True):
     Attributes:
         question: its words.
         answered: whether the best answer reaches the threshold.
-        ties: how many other answers are nearly as good as the best.
+        ties: how many of the other answers shown are nearly as good as the best.
         answers: the best first, each once; where not answered, what came nearest.
     """
 

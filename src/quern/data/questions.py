@@ -74,7 +74,7 @@ def read_faq_examples(path: Path) -> list[FaqExample]:
     Raises:
         DataError: lines that cannot be read, or no line at all.
     """
-    rows = list(scan(path, lambda line, number: _example(_EXAMPLE.decode(line), number)))
+    rows = list(scan(path, lambda line, number: _example(_EXAMPLE.decode(line), number, path)))
     bad = [row for row in rows if isinstance(row, BadLine)]
     wanted = 'a line is {"question": …, "id": …}, the id null where no answer is right'
     if bad:
@@ -84,10 +84,10 @@ def read_faq_examples(path: Path) -> list[FaqExample]:
     return [row for row in rows if isinstance(row, FaqExample)]
 
 
-def _example(row: _Example, number: int) -> FaqExample:
+def _example(row: _Example, number: int, path: Path) -> FaqExample:
     if not row.question.strip():
         raise ValueError('"question" is empty')
-    return FaqExample(row.question, None if row.id is None else str(row.id), number)
+    return FaqExample(row.question, None if row.id is None else str(row.id), number, str(path))
 
 
 def _jsonl(path: Path) -> Iterator[FaqEntry | BadLine]:

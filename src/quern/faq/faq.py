@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from quern.calibration import PlattScaling
 from quern.data import answer_id
-from quern.errors import DataError, StoreError
+from quern.errors import DataError, FolderError, StoreError
 from quern.faq.phrasings import PhrasingIndex, fill, in_memory, new_collection
 from quern.faq.store import Store, remove, remove_beside
-from quern.faq.tuning import Judged, Tuned, share_of, tune
+from quern.faq.tuning import Tuned, judge, share_of, tune
 from quern.index import Index
 from quern.records import FaqAnswer, FaqEntry, FaqExample, FaqReply
 from quern.shipped import find
@@ -133,8 +133,9 @@ class Faq:
         path = Path(path)
         with ExitStack() as undo:
             store = undo.enter_context(closing(Store(path)))
-            encodes = load_sentences(find(model or store.about("model") or ""))
-            faq = cls.of(path, store, encodes)
+            faq = cls.of(
+                path, store, load_sentences(find(model) if model else _folder(path, store))
+            )
             undo.pop_all()
         return faq
 
@@ -215,7 +216,8 @@ class Faq:
         vectors = self._vectors(questions)
         found: list[list[FaqAnswer]] = [[] for _ in questions]
         asked = [i for i, vector in enumerate(vectors) if vector.any()]
-        index, k = self._phrasings.now(), _MORE * top
+        index, top = self._phrasings.now(), min(top, self._store.answers())
+        k = _MORE * top
         while asked and len(index):
             near = index.search(vectors[asked], k)
             known = self._store.phrasings(np.unique(near.ids).tolist())
@@ -242,14 +244,17 @@ class Faq:
 
     # -- changed ----------------------------------------------------------------------------
 
-    def add(self, entries: Sequence[FaqEntry]) -> int:
+    def add(self, entries: Sequence[FaqEntry], advance: Callable[[int], None] | None = None) -> int:
         """Add answers, or phrasings to answers that are there; the number of new phrasings.
+
+        Args:
+            entries: answers with their questions.
+            advance: told of every lot of new questions.
 
         Raises:
             DataError: a question has no direction, or an id has another answer.
         """
-        numbers, _ = self._phrasings.change(lambda: self._put(entries, None), _added)
-        return len(numbers)
+        return len(self._phrasings.change(lambda: self._put(entries, advance), _added)[0])
 
     def remove(self, ids: Iterable[str]) -> int:
         """Take answers away, all or none; the number of phrasings that went with them.
@@ -257,7 +262,7 @@ class Faq:
         Raises:
             DataError: an id is not there.
         """
-        gone = self._phrasings.change(lambda: self._drop(ids), _removed)
+        gone = self._phrasings.change(lambda: self._drop(ids), _removed, less=True)
         return len(gone)
 
     def _drop(self, ids: Iterable[str]) -> list[int]:
@@ -339,11 +344,10 @@ class Faq:
         ids = set(self._store.ids())
         for each in examples:
             if each.id is not None and each.id not in ids:
-                raise DataError(
-                    f"line {each.line}: no answer '{each.id}'; see them with: quern faq show"
-                )
+                where = f"{each.file}:{each.line}" if each.file else f"line {each.line}"
+                raise DataError(f"{where}: no answer '{each.id}'; see them with: quern faq show")
         replies = self.ask([each.question for each in examples], top=1)
-        judged = [_judged(each, reply) for each, reply in zip(examples, replies, strict=True)]
+        judged = [judge(each, reply) for each, reply in zip(examples, replies, strict=True)]
         before = self.threshold
         tuned = tune(judged, -1.0 if before is None else before, precision)
         if keep:
@@ -373,10 +377,15 @@ class Faq:
         return self._store.about(key)
 
 
-def _judged(example: FaqExample, reply: FaqReply) -> Judged:
-    best = reply.answers[0] if reply.answers else None
-    right = best is not None and best.id == example.id
-    return Judged(-1.0 if best is None else best.score, right, example.id is not None)
+def _folder(path: Path, store: Store) -> Path:
+    """Of the model that the file names."""
+    kept = store.about("model") or ""
+    try:
+        return find(kept)
+    except FolderError as error:
+        raise FolderError(
+            f"{path}: its model is no longer at {kept}; say where it is now (--model)"
+        ) from error
 
 
 def _added(index: Index, new: tuple[NDArray[np.int64], Vectors]) -> None:

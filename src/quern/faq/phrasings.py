@@ -40,13 +40,18 @@ class PhrasingIndex:
             self._seen = version
         return self._index
 
-    def change(self, write: Callable[[], T], follow: Callable[[Index, T], None]) -> T:
-        """Change the file in one transaction, then the index.
+    def change(
+        self, write: Callable[[], T], follow: Callable[[Index, T], None], *, less: bool = False
+    ) -> T:
+        """Change the file in one transaction, and the index.
 
         Args:
             write: changes the file.
             follow: does the same with the index, given what ``write`` returned. If it fails, the
                 index is made anew from the file at the next question.
+            less: the index comes before the end of the transaction, as what takes phrasings away
+                must. A database then never holds more than the file, and what a kill in between
+                left out of it is seen by counting.
         """
         with self._store.transaction():
             # Only here nobody else writes: an index taken before would lack what another wrote
@@ -54,8 +59,11 @@ class PhrasingIndex:
             index = self.now()
             done = write()
             _, others = self._store.version
-        self._index = None
-        follow(index, done)
+            self._index = None
+            if less:
+                follow(index, done)
+        if not less:
+            follow(index, done)
         self._index, self._seen = index, (self._store.writes, others)
         return done
 

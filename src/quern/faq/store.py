@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -47,10 +48,12 @@ class Store(store.Store):
 
     def vectors(self, dim: int) -> tuple[Ids, Vectors]:
         """Numbers of all phrasings, ascending, and their vectors, (n, dim)."""
-        rows = self.rows("SELECT number, vector FROM phrasings ORDER BY number")
-        numbers = np.array([number for number, _ in rows], dtype=np.int64)
-        joined = b"".join(vector for _, vector in rows)
-        return numbers, np.frombuffer(joined, dtype="<f4").reshape(-1, dim)
+        numbers, joined = array("q"), bytearray()
+        for number, vector in self.stream("SELECT number, vector FROM phrasings ORDER BY number"):
+            numbers.append(number)
+            joined += vector
+        vectors = np.frombuffer(joined, dtype="<f4").reshape(-1, dim)
+        return np.array(numbers, dtype=np.int64), vectors
 
     def phrasings(self, numbers: Iterable[int]) -> dict[int, tuple[str, str, str]]:
         """The id, the answer and the question of some phrasings that are there."""
@@ -77,6 +80,11 @@ class Store(store.Store):
     def ids(self) -> list[str]:
         """Of all answers, in the order in which they came."""
         return [id_ for (id_,) in self.rows("SELECT id FROM answers ORDER BY number")]
+
+    def answers(self) -> int:
+        """How many answers there are."""
+        ((count,),) = self.rows("SELECT count(*) FROM answers")
+        return int(count)
 
     def count(self) -> int:
         """How many phrasings there are."""

@@ -12,7 +12,9 @@ import numpy as np
 from quern.calibration import PlattScaling
 from quern.errors import DataError
 from quern.evaluation.retrieval import Cut, Found, cut
+from quern.records import FaqExample, FaqReply
 
+NOTHING = -2.0  # below any cosine: the score where no answer came
 _FEWEST = 10  # questions from which a calibration is fitted
 
 
@@ -20,7 +22,7 @@ class Judged(NamedTuple):
     """A question whose right answer is known, and what came first.
 
     Attributes:
-        score: of the answer that came first, -1 where there was none.
+        score: of the answer that came first, ``NOTHING`` where none did.
         right: whether that is the right one.
         answerable: whether any answer is right.
     """
@@ -42,6 +44,13 @@ class Tuned(msgspec.Struct, frozen=True):
     before: Cut
     after: Cut
     calibration: PlattScaling | None
+
+
+def judge(example: FaqExample, reply: FaqReply) -> Judged:
+    """Whether what came first is right."""
+    best = reply.answers[0] if reply.answers else None
+    right = best is not None and best.id == example.id
+    return Judged(NOTHING if best is None else best.score, right, example.id is not None)
 
 
 def decide(judged: Sequence[Judged], threshold: float) -> Cut:
@@ -100,9 +109,9 @@ def _found(judged: Sequence[Judged]) -> Found:
 
 def _between(judged: Sequence[Judged]) -> list[float]:
     """Thresholds below, above and in the middle between the scores that came."""
-    scores = sorted({each.score for each in judged})
+    scores = sorted({each.score for each in judged if each.score > NOTHING})
     middles = [(a + b) / 2 for a, b in pairwise(scores)]
-    return [-1.0, *middles, min(1.0, scores[-1] + 1e-3)]
+    return [-1.0, *middles, *(min(1.0, score + 1e-3) for score in scores[-1:])]
 
 
 def _balance(decided: Cut) -> float:
