@@ -584,6 +584,19 @@ def test_the_verbs_in_turn(tmp_path: Path, model: Letters) -> None:
     assert "By card." in shown
     assert "zebra: no answer; nearest came" in shown
     assert run("ask", out, "?!", "--format", "table").stdout == "?!: no answer\n\n"
+    held = write(tmp_path / "ask.jsonl", {"text": "how to pay", "id": "q1"})
+    held.write_text(held.read_text("utf-8") + "nonsense\n", "utf-8")
+    broken = run("ask", out, "zebra", "--input", held, "--format", "jsonl", fails=1)
+    assert f"{held}:2: " in str(broken.exception)
+    first, second = map(json.loads, broken.stdout.splitlines())  # what stands before is answered
+    assert "file" not in first
+    assert {key: second[key] for key in ("file", "line", "id", "question")} == {
+        "file": str(held), "line": 1, "id": "q1", "question": "how to pay"
+    }  # fmt: skip
+    given = '{"text": "zebra"}\n'
+    piped = run("ask", out, "--input", "-", "--input-form", "jsonl", "--format", "jsonl",
+                given=given)  # fmt: skip
+    assert json.loads(piped.stdout)["question"] == "zebra"
     many = run("ask", out, "--input", "-", "--format", "jsonl", given="how to pay\nzebra\n")
     assert [json.loads(line)["answered"] for line in many.stdout.splitlines()] == [True, False]
     more = write(tmp_path / "more.jsonl", {"question": "quiz", "answer": "On Mondays.", "id": "q"})

@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import msgspec
 
 from quern.cli import options
 from quern.cli.console import note, progress
-from quern.cli.streaming import sources
+from quern.cli.streaming import Source, chunks, sources
 from quern.cli.table import columns, numbers
+from quern.data import Document, TextForm
 from quern.errors import DataError
 from quern.evaluation.wording import share
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _FILE = click.argument("faq", type=click.Path(path_type=Path))
 _MODEL = click.option("--model", help="Folder of its model, where that has moved.")
-_LOT = 256  # questions that are asked together
 
 
 @click.group("faq")
@@ -95,6 +94,12 @@ def build(questions: Path, model: str, out: Path, index: str, overwrite: bool) -
 )
 @_MODEL
 @options.form
+@click.option(
+    "--input-form",
+    "kind",
+    type=click.Choice(["txt", "jsonl"]),
+    help="How to read --input. [default: by each file's name; txt for standard input]",
+)
 def ask(
     faq: Path,
     questions: tuple[str, ...],
@@ -103,6 +108,7 @@ def ask(
     threshold: float | None,
     model: str | None,
     form: options.Form | None,
+    kind: TextForm | None,
 ) -> None:
     """Look for the answers to QUESTIONS.
 
@@ -118,34 +124,39 @@ def ask(
         raise click.UsageError("no question is given; name some, or a file of them with --input")
     write = _write_jsonl if options.form_of_output(form) == "jsonl" else _write_table
     asked = answered = 0
-    with _opened(faq, model) as opened:
+    with _opened(faq, model) as opened, progress("asking", None, "questions") as advance:
         if threshold is None and opened.threshold is None:
             note("not tuned: every question is answered; choose a threshold with quern faq tune")
-        texts = iter([*questions])
-        every = _joined(texts, files)
-        while lot := list(islice(every, _LOT)):
-            replies = opened.ask(lot, top, threshold)
-            write(replies)
+        for lot in _lots(questions, files, kind):
+            replies = opened.ask([source.document.text for source in lot], top, threshold)
+            write(lot, replies)
             asked += len(replies)
             answered += sum(reply.answered for reply in replies)
+            advance(len(lot))
     note(f"{asked:,} questions, {answered:,} answered")
 
 
-def _joined(questions: Iterator[str], files: tuple[Path, ...]) -> Iterator[str]:
-    yield from questions
+def _lots(
+    questions: tuple[str, ...], files: tuple[Path, ...], kind: TextForm | None
+) -> Iterator[list[Source]]:
+    """Questions of the command line, then those of files."""
+    if questions:
+        yield [Source("", Document(question)) for question in questions]
     if files:
-        for source in sources(files, None):
-            yield source.document.text
+        yield from chunks(sources(files, kind))
 
 
-def _write_jsonl(replies: Sequence[FaqReply]) -> None:
+def _write_jsonl(lot: Sequence[Source], replies: Sequence[FaqReply]) -> None:
     encode = msgspec.json.Encoder().encode
-    for reply in replies:
-        sys.stdout.buffer.write(encode(reply) + b"\n")
+    for (file, document), reply in zip(lot, replies, strict=True):
+        head: dict[str, Any] = {"file": file, "line": document.line} if file else {}
+        if document.id is not None:
+            head["id"] = document.id
+        sys.stdout.buffer.write(encode({**head, **msgspec.structs.asdict(reply)}) + b"\n")
     sys.stdout.buffer.flush()
 
 
-def _write_table(replies: Sequence[FaqReply]) -> None:
+def _write_table(_lot: Sequence[Source], replies: Sequence[FaqReply]) -> None:
     for reply in replies:
         near = "; nearest came" if reply.answers else ""
         click.echo(reply.question if reply.answered else f"{reply.question}: no answer{near}")
@@ -224,8 +235,9 @@ def add(faq: Path, questions: Path, model: str | None) -> None:
     from quern.data import read_faq
 
     entries = read_faq(questions)
-    with _opened(faq, model) as opened:
-        note(f"{opened.add(entries):,} phrasings added")
+    with _opened(faq, model) as opened, progress("reading", None, "questions") as advance:
+        added = opened.add(entries, advance)
+    note(f"{added:,} phrasings added")
 
 
 @command.command("remove")
