@@ -428,7 +428,7 @@ def run_evaluate(tmp_path: Path, *words: str | Path) -> Result:
     lines = [{"text": t, "triples": of} for t, of in zip(TEXTS, labels, strict=True)]
     data.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "_links", lambda model: None)
+        patch.setattr(evaluate, "_of_other_task", lambda model: None)
         patch.setattr(evaluate_triples, "_open", lambda model: (MODEL, None))
         return CliRunner().invoke(evaluate.command, ["a-model", str(data), *map(str, words)])
 
