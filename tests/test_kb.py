@@ -392,9 +392,7 @@ def test_a_base_may_be_filled_from_itself() -> None:
 
 def test_within_a_change_there_is_no_other(kb: KnowledgeBase) -> None:
     new = [Entity("n", "石桥磨房")]
-    with pytest.raises(
-        StoreError, match=r"read from it, and make other changes, before or after$"
-    ):
+    with pytest.raises(StoreError, match=r"read from it, and make other changes, before or after$"):
         kb.load(entity for entity in new if not kb.candidates(entity.name))
     with pytest.raises(StoreError, match=r"before or after$"):
         kb.edit("m", lambda entity: kb.remove("t") or entity)
