@@ -40,6 +40,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     from quern.train.entity_training import EntityPlan
     from quern.train.link_training import LinkPlan
     from quern.train.linker_training import LinkerPlan
+    from quern.train.rank_training import RankPlan
     from quern.train.sentence_training import SentencePlan
     from quern.train.settings import listed
 
@@ -57,6 +58,10 @@ def test_every_setting_is_documented_with_its_default() -> None:
     of_pages = documented(page[page.index("| key | default") : page.index("## Evaluation")])
     of_sentences = dict(listed(SentencePlan()))
     assert set(of_pages) <= set(of_sentences) <= set(of_pages | shared)
+    page = (DOCS / "ranks.md").read_text(encoding="utf-8")
+    of_page = documented(page[page.index("| key | default") : page.index("## Evaluation")])
+    of_ranks = dict(listed(RankPlan()))
+    assert set(of_page) <= set(of_ranks) <= set(of_page | shared)
     both = dict(listed(LinkerPlan()))
     assert set(both) == set(of_links) | set(of_choice)
     assert {key for key in both if both[key] not in (of_links.get(key), of_choice.get(key))} == {
@@ -67,6 +72,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
         (shared | own, of_links),
         (shared | choice, of_choice),
         (shared | of_pages, of_sentences),
+        (shared | of_page, of_ranks),
     ):
         for key, value in settings.items():
             if said[key]:

@@ -191,7 +191,8 @@ def test_labels_that_the_catalogue_lacks_are_refused_unless_allowed(tmp_path: Pa
     assert str(caught.value) == (
         "1 label(s) would be lost:\n  line 99: 'kite' is not in the catalogue\n"
         "  in all: 1 unknown\n"
-        "Mend them, or go on without them: --allow unknown"
+        "Mend them (quern check ranks names every one), or go on without them: "
+        "--allow unknown"
     )
     RankFit(odd, DEV, CATALOGUE, plan(), allow=["unknown"])
 

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from quern.cli.check_links import links
+from quern.cli.check_ranks import ranks
 from quern.cli.check_sentences import sentences
 from quern.cli.checked import (
     SHOWN,
@@ -35,6 +36,7 @@ def command() -> None:
 
 
 command.add_command(links)
+command.add_command(ranks)
 command.add_command(sentences)
 
 

@@ -94,7 +94,7 @@ def table(lines: Sequence[Sequence[str]], heads: Sequence[str]) -> None:
     flush = []
     for head, cells in zip(heads, zip(*lines, strict=True), strict=True):
         wide = max(map(len, (head, *cells)))
-        right = head in ("train", "dev")
+        right = head in ("train", "dev", "catalogue")
         flush.append([f"{cell:>{wide}}" if right else cell for cell in (head, *cells)])
     laid = list(zip(*flush, strict=True))
     columns(laid[1:], laid[0])

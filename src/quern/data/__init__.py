@@ -14,7 +14,7 @@ from quern.data.lines import (
 )
 from quern.data.links import read_links, scan_links
 from quern.data.questions import answer_id, read_faq, read_faq_examples
-from quern.data.ranks import read_catalogue, read_ranks, scan_catalogue, scan_ranks
+from quern.data.ranks import read_catalogue, read_ranks, read_table, scan_catalogue, scan_ranks
 from quern.data.sentences import are_classes, read_pairs, read_sentences, scan_sentences
 from quern.data.triples import read_facts, read_triples, scan_triples
 
@@ -40,6 +40,7 @@ __all__ = [
     "read_pairs",
     "read_ranks",
     "read_sentences",
+    "read_table",
     "read_triples",
     "scan_catalogue",
     "scan_links",

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from quern.data.lines import BadLine, bad_lines, scan, whole
 from quern.errors import DataError
@@ -46,7 +48,7 @@ def read_ranks(path: Path) -> list[RankExample]:
     Raises:
         DataError: lines that cannot be read (the first few named), or no line at all.
     """
-    return whole(path, scan_ranks(path), None)
+    return whole(path, scan_ranks(path), "ranks")
 
 
 def scan_catalogue(path: Path) -> Iterator[Item | BadLine]:
@@ -80,6 +82,21 @@ def read_catalogue(path: Path) -> list[Item]:
     if not items:
         raise DataError(f'{path}: no lines; expected {{"id": …, "text": …}} on each')
     return items
+
+
+def read_table(path: Path) -> NDArray[np.floating]:
+    """A table of vectors, (rows, dim), as numpy writes it; it stays on the disk until it is read.
+
+    Raises:
+        DataError: it cannot be read, or is no table of floating numbers.
+    """
+    try:
+        table = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read as .npy: {error}") from error
+    if not isinstance(table, np.ndarray) or table.ndim != 2 or table.dtype.kind != "f":
+        raise DataError(f"{path}: expected a table of floating numbers, a row for each vector")
+    return table
 
 
 def _example(row: _RankLine, number: int) -> RankExample:

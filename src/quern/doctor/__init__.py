@@ -5,6 +5,13 @@ from quern.doctor.examination import examine
 from quern.doctor.findings import KINDS, Finding, Place
 from quern.doctor.links import LINK_KINDS, LinkFile, LinkReport, Reach, examine_links
 from quern.doctor.proposed import examine_candidates
+from quern.doctor.ranks import (
+    RANK_KINDS,
+    CatalogueFile,
+    RankFile,
+    RankReport,
+    examine_ranks,
+)
 from quern.doctor.report import FileReport, Lengths, Predicate, Report, Shared, TypePair
 from quern.doctor.sentences import (
     SENTENCE_KINDS,
@@ -16,7 +23,9 @@ from quern.doctor.sentences import (
 __all__ = [
     "KINDS",
     "LINK_KINDS",
+    "RANK_KINDS",
     "SENTENCE_KINDS",
+    "CatalogueFile",
     "FileReport",
     "Finding",
     "Lengths",
@@ -24,6 +33,8 @@ __all__ = [
     "LinkReport",
     "Place",
     "Predicate",
+    "RankFile",
+    "RankReport",
     "Reach",
     "Report",
     "SentenceFile",
@@ -33,6 +44,7 @@ __all__ = [
     "examine",
     "examine_candidates",
     "examine_links",
+    "examine_ranks",
     "examine_sentences",
     "reachable",
 ]

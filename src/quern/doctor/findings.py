@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-File = Literal["train", "dev"]
+File = Literal["train", "dev", "catalogue", "vectors"]
 
 
 class Place(msgspec.Struct, frozen=True):

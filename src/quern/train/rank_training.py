@@ -52,7 +52,7 @@ class RankPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class RankTraining:
     """A training that can be run, gone on with, and written."""
 
-    task: str | None = None  # there is no quern check of these yet
+    task = "ranks"
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class RankTraining:
             save_file(arrays | named(dict(self.net.named_buffers())), temporary / folder.WEIGHTS)
             for name, part in parts.items():
                 (temporary / name).write_bytes(part)
-            about = manifest("ranks", self.plan, self.codec, self._init, self._vectors)
+            about = manifest(self.task, self.plan, self.codec, self._init, self._vectors)
             hashes = {name: folder.fingerprint(part) for name, part in parts.items()}
             about = msgspec.structs.replace(about, data=data, parts=hashes)
             folder.write_json(temporary / folder.MANIFEST, about)
