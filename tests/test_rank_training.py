@@ -347,7 +347,7 @@ def test_ranks_by_hand() -> None:
     rows = np.stack([e[0], e[1], e[0], np.zeros(4, np.float32)])
     text = np.array([[0.8, 0.6, 0, 0], [0, 0, -1, 0]], np.float32)
     found = ranks_of(text, rows, [[1, 0], [3]])
-    # Items 0 and 2 are alike: of equals the wrong one comes first. Without direction, last.
+    # Items 0 and 2 are alike: of equals the wrong one comes first. What has no direction is last.
     assert [ranks.tolist() for ranks in found] == [[3, 2], [4]]
     figures = summarise_ranking(found, 4, 5)
     assert figures.recall == {"1": 0, "5": 1, "10": 1, "20": 1, "50": 1}

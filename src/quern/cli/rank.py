@@ -61,6 +61,8 @@ def command(
     ranks = load_ranks(find(model))
     if catalogue is not None:
         ranks = ranks.with_catalogue(read_catalogue(catalogue))
+        if bare := int((~ranks.vectors.any(axis=1)).sum()):
+            note(f"{bare:,} of {len(ranks.ids):,} items have no text and are never found")
     write = _write_jsonl if options.form_of_output(form) == "jsonl" else _write_table
     texts = 0
     with ExitStack() as stack:
