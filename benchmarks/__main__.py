@@ -33,6 +33,7 @@ BENCHMARKS = {
     "index_speed": Entry("nearest vectors, exact and approximate: build, ask, change", False),
     "sentences_accuracy": Entry("sentences of one meaning found, beside tf-idf", False),
     "sentences_speed": Entry("sentences given vectors a second; training with many groups", False),
+    "ranks_accuracy": Entry("labels and duplicates of issues found in a catalogue", False),
     "links_accuracy": Entry("F1 of mentions: names matched, filtered, and models", False),
     "entities_accuracy": Entry("which entity is meant, mentions given, beside tf-idf", False),
     "links_speed": Entry("texts linked in a second, end to end, and memory", False),

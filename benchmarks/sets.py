@@ -39,6 +39,15 @@ class _Pair(msgspec.Struct):
     label: float
 
 
+class Issue(msgspec.Struct):
+    """A report on a software project, as its trackers have it."""
+
+    id: int
+    title: str = ""
+    body: str | None = ""
+    labels: list[str] = []
+
+
 class _Marked(msgspec.Struct):
     labels: str = ""
 
@@ -96,6 +105,26 @@ def intents(data: Path | None, name: str) -> dict[str, list[Path]]:
         part: [_path(data, f"similar/{name}/{file}.jsonl") for file in of]
         for part, of in files[name].items()
     }
+
+
+def issues(data: Path | None) -> dict[str, Path]:
+    """The files of a set of issues: three parts, and which issues are said to repeat others."""
+    home = "titles/rust-issues"
+    parts = {part: _path(data, f"{home}/{part}.jsonl.gz") for part in ("train", "dev", "test")}
+    return {**parts, "duplicates": _path(data, f"{home}/duplicates.tsv")}
+
+
+def issues_of(path: Path) -> list[Issue]:
+    """The issues of a part."""
+    with open_bytes(path) as stream:
+        return [msgspec.json.decode(line, type=Issue) for _, line in numbered_lines(stream)]
+
+
+def duplicates_of(path: Path) -> list[tuple[str, str]]:
+    """Ids of issues, and of those that they are said to repeat; a head comes first."""
+    with open_bytes(path) as stream:
+        rows = [line.decode().split("\t") for _, line in numbered_lines(stream)][1:]
+    return [(new, old) for new, old, *_ in rows]
 
 
 def pages(data: Path | None) -> list[Path]:

@@ -60,12 +60,20 @@ def ranks_of(texts: Vectors, items: Vectors, wanted: Sequence[Sequence[int]]) ->
         cosines = texts[at : at + _BLOCK] @ items.T
         cosines[:, blank] = -2
         for row, right in zip(cosines, wanted[at : at + _BLOCK], strict=True):
-            ours = row[list(right)]
-            others = np.delete(row, list(right))
-            ahead = (others[None, :] >= ours[:, None]).sum(axis=1)
-            ahead += (ours[None, :] > ours[:, None]).sum(axis=1)
-            found.append(1 + ahead)
+            found.append(places(row, right))
     return found
+
+
+def places(scores: Vectors, wanted: Sequence[int]) -> Numbers:
+    """The place of each wanted item by its score, from 1; of equals the wrong ones come first.
+
+    Args:
+        scores: of all items for one text, (m,).
+        wanted: numbers of its items.
+    """
+    ours, others = scores[list(wanted)], np.delete(scores, list(wanted))
+    ahead = (others[None, :] >= ours[:, None]).sum(axis=1)
+    return np.asarray(1 + ahead + (ours[None, :] > ours[:, None]).sum(axis=1))
 
 
 def summarise_ranking(found: Sequence[Numbers], items: int, labels: int) -> Ranking:
