@@ -16,9 +16,9 @@ ASKS = ("who saw a {} today", "the {} is late again", "my {} broke", "tell me of
 THINGS = ("sparrow", "tram", "violin", "bread", "kettle", "ferry")
 TINY = [
     part
-    for word in ("dim=8", "gram_dim=4", "phrases=512", "phrase_dim=16", "vector_dim=16", "min_count=1",
-                 "buckets=256", "threads=1", "epochs=20", "fine_epochs=0", "rate=0.03", "dropout=0",
-                 "sampled=4", "batch_size=8", "precision=fp32")
+    for word in ("dim=8", "gram_dim=4", "phrases=512", "phrase_dim=16", "vector_dim=16",
+                 "min_count=1", "buckets=256", "threads=1", "epochs=20", "fine_epochs=0",
+                 "rate=0.03", "dropout=0", "sampled=4", "batch_size=8", "precision=fp32")
     for part in ("--set", word)
 ]  # fmt: skip
 

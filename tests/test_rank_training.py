@@ -21,7 +21,7 @@ from quern.ranks import RankFitting, RankModel, RankSettings
 from quern.records import Item, RankExample
 from quern.tasks import load_ranks
 from quern.text import CodecRules, TextCodec
-from quern.train import rank_items
+from quern.train import int8, rank_items
 from quern.train.loop import Epoch, Schedule, Step, hash_seed
 from quern.train.rank_fit import RankFit
 from quern.train.rank_items import OF_ITEMS, RankItems
@@ -209,6 +209,9 @@ def test_a_folder_ranks_as_it_was_measured(reading: str, made_of: str, tmp_path:
     model = load_ranks(tmp_path / "m")
     assert isinstance(quern.load(tmp_path / "m"), RankModel)
     assert model.ids == [item.id for item in CATALOGUE]
+    texts = [example.text for example in DEV] + ["", "tram", "kettle " * 60]
+    together = model.embedder(texts)
+    assert np.array_equal(together, np.stack([model.embedder([text])[0] for text in texts]))
     # The vectors are those that the graph of the folder gives, by the best weights.
     if made_of == "text":
         found = model.embedder([item.text for item in CATALOGUE])
@@ -361,6 +364,24 @@ def test_what_the_catalogue_lacks_counts_nowhere(folder: Path) -> None:
     odd = [*DEV, RankExample("a ferry", ("gone",)), RankExample("a tram", ("t1", "gone"))]
     found = evaluate_ranking(model, odd)
     assert (found.texts, found.labels, found.lacking) == (len(DEV) + 1, len(DEV) + 3, 2)
+
+
+def test_in_8_bits_it_ranks_nearly_as_before(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8, "_SECONDS", 0.1)
+    metrics = int8.write_ranks_int8(folder, tmp_path / "small", DEV)
+    assert metrics["dev"]["mrr"] == pytest.approx(metrics["fp32"]["mrr"], abs=0.1)
+    assert metrics["fp32"] == ModelFolder(folder).metrics()["dev"]
+    whole, small = load_ranks(folder), load_ranks(tmp_path / "small")
+    assert np.array_equal(whole.vectors, small.vectors)
+    assert ModelFolder(tmp_path / "small").manifest.precision == "int8"
+    texts = [example.text for example in DEV]
+    together = small.embedder(texts)
+    assert np.einsum("ij,ij->i", together, whole.embedder(texts)).min() > 0.98
+    assert np.array_equal(together, np.stack([small.embedder([text])[0] for text in texts]))
+    with pytest.raises(DataError, match="no text names an item of the model's catalogue"):
+        int8.write_ranks_int8(folder, tmp_path / "none", [RankExample("a", ("gone",))])
 
 
 def test_a_folder_whose_vectors_were_changed_is_refused(folder: Path, tmp_path: Path) -> None:

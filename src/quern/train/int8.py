@@ -14,16 +14,26 @@ import msgspec
 from quern import bench, evaluation, folder
 from quern.alignment import standing
 from quern.card import write_card
+from quern.embedding import Embedder, Vectors
 from quern.errors import DataError, FolderError
 from quern.evaluation.given import choice_figures, tune_entities
 from quern.evaluation.mentions import calibrate_mentions, score_mentions
+from quern.evaluation.ranking import ranking_figures
 from quern.evaluation.retrieval import retrieval_figures
 from quern.kb import KnowledgeBase
 from quern.links import Decision, EntityModel, FindsNames, MentionModel
-from quern.records import Link, LinkExample, Mention, SentenceExample, TripleExample
+from quern.ranks import RankSettings
+from quern.records import (
+    Link,
+    LinkExample,
+    Mention,
+    RankExample,
+    SentenceExample,
+    TripleExample,
+)
 from quern.runtime import Arrays, Graph, Results
-from quern.sentences import SentenceModel, SentenceSettings, Vectors
-from quern.tasks import load, load_entities, load_links, load_one, load_sentences
+from quern.sentences import SentenceSettings
+from quern.tasks import load, load_entities, load_links, load_one, load_ranks, load_sentences
 from quern.train.quantise import quantise, recorded
 from quern.triples import Thresholds, TripleModel
 
@@ -199,7 +209,7 @@ def write_sentences_int8(
     texts = [example.text for example in examples]
     old, recorder = load_sentences(source), _Recorder(given.graph("encode"))
     settings = msgspec.convert(given.manifest.settings, SentenceSettings)
-    SentenceModel(given.codec, recorder, settings)(texts[:_CALIBRATION])
+    Embedder(given.codec, recorder, settings)(texts[:_CALIBRATION])
     with folder.writing(out, overwrite=overwrite) as temporary:
         _quantise(given, temporary, {"encode": recorder.runs})
         new = load_sentences(temporary)
@@ -213,10 +223,42 @@ def write_sentences_int8(
     return metrics
 
 
+def write_ranks_int8(
+    source: Path, out: Path, examples: Sequence[RankExample], *, overwrite: bool = False
+) -> dict[str, Any]:
+    """The same for a model of ranks, whose items keep their vectors; see ``write_int8``.
+
+    Args:
+        source: a model folder in fp32.
+        out: the folder to write.
+        examples: texts with their items.
+        overwrite: replace a model folder that is there.
+    """
+    given, old = _checked(source), load_ranks(source)
+    if not any(set(old.ids).intersection(example.items) for example in examples):
+        raise DataError("no text names an item of the model's catalogue; nothing could be scored")
+    texts = [example.text for example in examples]
+    recorder = _Recorder(given.graph("encode"))
+    settings = msgspec.convert(given.manifest.settings, RankSettings)
+    Embedder(given.codec, recorder, settings)(texts[:_CALIBRATION])
+    with folder.writing(out, overwrite=overwrite) as temporary:
+        _quantise(given, temporary, {"encode": recorder.runs})
+        new = load_ranks(temporary)
+        metrics = {
+            "dev": ranking_figures(new, examples),
+            "fp32": ranking_figures(old, examples),
+            "dev_texts": len(examples),
+            "items": len(old.ids),
+            "speed": _speed(_Vectors(old.embedder), _Vectors(new.embedder), given, texts),
+        }
+        write_card(temporary, out.name, metrics)
+    return metrics
+
+
 class _Vectors:
     """Reads texts as other models do, so that it can be timed as they are."""
 
-    def __init__(self, model: SentenceModel) -> None:
+    def __init__(self, model: Embedder) -> None:
         self._model = model
 
     def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[Vectors]:
