@@ -233,9 +233,15 @@ def test_it_learns_and_the_folder_answers_as_measured(
     assert model(["tea", "river"], 3) == [model(["tea"], 3)[0], model(["river"], 3)[0]]
     told = {r.id for r in model(["stone"], 9)[0]}
     assert ("moon" in told) == (items != "text")  # an item without text has a vector of its own
+    # What was learned of items stays with them: given anew they are ranked as before.
+    same = model.with_catalogue(CATALOGUE[::-1])
+    before, after = model.search(["where is the river"], 9), same.search(["where is the river"], 9)
+    assert [r.id for r in after[0]] == [r.id for r in before[0]]
+    assert [r.score for r in after[0]] == pytest.approx([r.score for r in before[0]], abs=1e-5)
+    assert (tmp_path / "model" / "rows.npy").exists() == (items == "both")
     if items == "free":
-        with pytest.raises(DataError, match="knows no others"):
-            model.with_catalogue(CATALOGUE)
+        with pytest.raises(DataError, match="1 items are new to this model, 'new' the first"):
+            model.with_catalogue([CATALOGUE[0], Item("new", "river bank")])
     else:
         new = model.with_catalogue([Item("new", "river bank"), Item("none")])
         assert [r.id for r in new(["where is the river"])[0]] == ["new"]
@@ -339,6 +345,8 @@ def test_the_verbs_in_turn(tmp_path: Path) -> None:
     other = run("rank", "--model", out, "--catalogue", new, given="tea\n").stdout
     assert [item["id"] for item in json.loads(other)["items"]] == ["n"]
     assert "1 / rank" in (out / "README.md").read_text("utf-8")
+    shown = run("info", out).stdout
+    assert f"recall1 {written['dev']['recall1']:.4f}" in shown
     assert (
         "--known is not for a model such as"
         in run("evaluate", out, train, "--known", train, fails=2).output

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from quern.alignment import Label
 from quern.errors import FolderError
@@ -100,13 +101,22 @@ def _open_ranks(folder: ModelFolder, threads: int) -> RankModel:
 
     settings = msgspec.convert(folder.manifest.settings, RankSettings)
     ids = msgspec.json.decode(folder.part(RANK_IDS), type=list[str])
-    try:
-        vectors = np.load(io.BytesIO(folder.part(RANK_VECTORS)), allow_pickle=False)
-        vectors = vectors.astype(np.float32).reshape(len(ids), settings.vector_dim)
-    except ValueError as error:
-        raise FolderError(f"{folder.path}: {RANK_VECTORS}: {error}") from error
+    vectors, *rows = (
+        _table(folder, name, (len(ids), settings.vector_dim))
+        for name in (RANK_VECTORS, RANK_ROWS)
+        if name in folder.manifest.parts or name == RANK_VECTORS
+    )
     embedder = Embedder(folder.codec, folder.graph("encode", threads), settings)
-    return RankModel(embedder, ids, vectors, settings.items)
+    return RankModel(embedder, ids, vectors, settings.items, *rows)
+
+
+def _table(folder: ModelFolder, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """A part of a folder that is a table of numbers."""
+    try:
+        table = np.load(io.BytesIO(folder.part(name)), allow_pickle=False)
+        return np.asarray(table, dtype=np.float32).reshape(shape)
+    except ValueError as error:
+        raise FolderError(f"{folder.path}: {name}: {error}") from error
 
 
 def _open_sentences(folder: ModelFolder, threads: int) -> SentenceModel:
@@ -133,7 +143,8 @@ TASKS: dict[str, str] = {
     "ranks": "it finds items of a catalogue: quern rank",
 }
 
-RANK_IDS, RANK_VECTORS = "items.json", "items.npy"  # what the folder of a rank model holds besides
+# What the folder of a rank model holds besides; rows are what was learned of items beside texts.
+RANK_IDS, RANK_VECTORS, RANK_ROWS = "items.json", "items.npy", "rows.npy"
 ENCODER = "encoder"  # the task of a folder that no graph comes with
 
 

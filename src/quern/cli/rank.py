@@ -27,7 +27,7 @@ _Found = tuple[Source, list[Ranked]]
 @click.option(
     "--catalogue",
     type=click.Path(path_type=Path),
-    help="Other items than those the model was trained with, of whose texts it makes vectors.",
+    help="Other items than those the model was trained with; new ones are known by their texts.",
 )
 @click.option(
     "--top", type=click.IntRange(1), default=10, show_default=True, help="Items for each text."

@@ -151,10 +151,14 @@ class RankItems:
         assert self.embed is not None
         sums = np.zeros((len(self.catalogue), self.settings.vector_dim), dtype=np.float32)
         if "items" in self.tables:
-            sums += unit_rows(self.tables["items"].weight.numpy())
+            sums += self.rows()
         if self.texts:
             sums += self._of_texts()
         return unit_rows(sums)
+
+    def rows(self) -> Floats:
+        """What was learned of each item by itself, (items, dim), of length 1."""
+        return unit_rows(self.tables["items"].weight.numpy())
 
     def _of_texts(self) -> Floats:
         """The mean of the vectors of each text's windows, weighted by their units."""

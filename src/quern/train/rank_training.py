@@ -22,7 +22,7 @@ from quern.evaluation.ranking import ranking_figures
 from quern.ranks import RankFitting, RankModel, RankSettings
 from quern.records import Item, RankExample
 from quern.runtime import Graph, batches, padded
-from quern.tasks import RANK_IDS, RANK_VECTORS, load_ranks
+from quern.tasks import RANK_IDS, RANK_ROWS, RANK_VECTORS, load_ranks
 from quern.text import CodecRules
 from quern.train.checkpoint import Checkpoint
 from quern.train.cosine import unit
@@ -156,10 +156,10 @@ class RankTraining:
         """
         arrays = named(self.trainer.best)
         self.trainer.use_best()  # so that the vectors of items are made by them
-        content = io.BytesIO()
-        np.save(content, self.items.vectors(), allow_pickle=False)
         ids = msgspec.json.encode([item.id for item in self.items.catalogue])
-        parts = {RANK_VECTORS: content.getvalue(), RANK_IDS: ids}
+        parts = {RANK_VECTORS: _content(self.items.vectors()), RANK_IDS: ids}
+        if self.plan.settings.items == "both":
+            parts[RANK_ROWS] = _content(self.items.rows())
         with folder.writing(path, overwrite=overwrite) as temporary:
             self.codec.save(temporary / folder.CODEC)
             (temporary / "encode.onnx").write_bytes(self._graph.refill(arrays))
@@ -201,3 +201,10 @@ class RankTraining:
                 inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
                 found[group] = unit(self.net(inputs)).numpy()
         return found
+
+
+def _content(table: NDArray[np.float32]) -> bytes:
+    """What a file of a table holds."""
+    stream = io.BytesIO()
+    np.save(stream, table, allow_pickle=False)
+    return stream.getvalue()
