@@ -25,10 +25,11 @@ from quern.sentences import SentenceFitting, SentenceModel, SentenceSettings, ar
 from quern.tasks import load_sentences
 from quern.text import CodecRules, TextCodec
 from quern.train.embedding import EmbeddingNet, Pooling
+from quern.train.embedding_training import export_embedding
 from quern.train.loop import Schedule
 from quern.train.sentence_fit import SentenceFit, split_groups
 from quern.train.sentence_items import SentenceItems, gathered
-from quern.train.sentence_training import SentencePlan, SentenceTraining, export_embedding
+from quern.train.sentence_training import SentencePlan, SentenceTraining
 from quern.train.settings import sentence_plan
 from quern.train.training import named
 

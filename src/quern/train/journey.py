@@ -49,11 +49,9 @@ class Journey:
         lost = [p for p in training.problems if p.lost and p.kind not in allow]
         if lost:
             kinds = sorted({problem.kind for problem in lost})
-            task = training.task
-            see = "" if task is None else f" (quern check {task} names every one)"
             raise DataError(
                 f"{len(lost)} label(s) would be lost:\n{listing(lost)}\n"
-                f"Mend them{see}, or go on without them: "
+                f"Mend them (quern check {training.task} names every one), or go on without them: "
                 + " ".join(f"--allow {kind}" for kind in kinds)
             )
 

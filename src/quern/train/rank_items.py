@@ -20,12 +20,12 @@ from quern.text import Encoding, TextCodec, Window
 from quern.train.batches import Order, forget_words
 from quern.train.cosine import cosines, unit
 from quern.train.embedding import EmbeddingNet
+from quern.train.embedding_training import Part
 from quern.train.rank_losses import margin_loss, softmax_loss, warp_loss
 from quern.train.row_table import RowTable
 
 Numbers = NDArray[np.int64]
 Floats = NDArray[np.float32]
-Part = tuple[Encoding, Window]
 Embed = Callable[[Sequence[Part]], Floats]  # vectors of length 1 of windows
 
 OF_ITEMS = "item."  # before the names of the arrays of items' texts

@@ -10,31 +10,27 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from quern import folder
 from quern.alignment import Problem
-from quern.embedding import Embedder, arrays_of
+from quern.embedding import Embedder
 from quern.errors import DataError
 from quern.evaluation.ranking import ranking_figures
 from quern.ranks import RankFitting, RankModel, RankSettings
 from quern.records import Item, RankExample
-from quern.runtime import Graph, batches, padded
+from quern.runtime import Graph
 from quern.tasks import RANK_IDS, RANK_ROWS, RANK_VECTORS, load_ranks
 from quern.text import CodecRules
 from quern.train.checkpoint import Checkpoint
-from quern.train.cosine import unit
 from quern.train.embedding import EmbeddingNet
+from quern.train.embedding_training import Part, begin_embedding, embedded, export_embedding
 from quern.train.encoders import Pretrained
 from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights, hash_seed
-from quern.train.rank_items import Part, RankItems
-from quern.train.sentence_training import export_embedding
-from quern.train.training import begin, codec_of, finish, manifest, named, prepare
+from quern.train.rank_items import RankItems
+from quern.train.training import codec_of, finish, manifest, named, prepare
 from quern.train.word_vectors import WordVectors
-
-_EMBEDDED = 256  # texts that are given vectors at once
 
 SCHEDULE = Schedule(epochs=12, fine_epochs=3, patience=3, batch_size=64, rate=2e-3, average=0.999)
 
@@ -94,13 +90,7 @@ class RankTraining:
         self._refuse(catalogue)
         self.net = EmbeddingNet(plan.settings, self.codec)
         self._init, self._vectors = init, vectors
-        if self.net.encoder is not None:
-            begin(self.net.encoder, plan.settings, self.codec, init, vectors)
-        elif init is not None or vectors is not None:
-            raise DataError(
-                f"reading={plan.settings.reading} has no convolutions, which --init and "
-                "--vectors are for; take reading=conv or reading=both"
-            )
+        begin_embedding(self.net, plan.settings, self.codec, init, vectors)
         self.items.embed = self._embed
         self.trainer = Trainer(self.net, self.items, plan.schedule, self.items.tables)
         self._graph = export_embedding(self.net, plan.settings, self.codec)
@@ -191,16 +181,7 @@ class RankTraining:
 
     def _embed(self, parts: Sequence[Part]) -> NDArray[np.float32]:
         """Vectors of windows by the weights as they stand."""
-        found = np.zeros((len(parts), self.plan.settings.vector_dim), dtype=np.float32)
-        sizes = [window.stop - window.first for _, window in parts]
-        self.net.eval()
-        for group in batches(sizes, _EMBEDDED):
-            length = padded(sizes[group[-1]])
-            arrays = arrays_of(self.codec, [parts[g] for g in group], length, self.plan.settings)
-            with torch.no_grad():
-                inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
-                found[group] = unit(self.net(inputs)).numpy()
-        return found
+        return embedded(self.net, self.plan.settings, self.codec, parts)
 
 
 def _content(table: NDArray[np.float32]) -> bytes:

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
@@ -17,29 +16,24 @@ from quern.alignment import Problem
 from quern.errors import DataError
 from quern.evaluation.retrieval import retrieval_figures
 from quern.records import SentenceExample
-from quern.runtime import Graph, batches, padded
-from quern.sentences import SentenceFitting, SentenceModel, SentenceSettings, arrays_of
+from quern.runtime import Graph
+from quern.sentences import SentenceFitting, SentenceModel, SentenceSettings
 from quern.tasks import load_sentences
-from quern.text import CodecRules, TextCodec
+from quern.text import CodecRules
 from quern.train.checkpoint import Checkpoint
-from quern.train.cosine import unit
-from quern.train.embedding import EmbeddingGraph, EmbeddingNet, example_phrases
+from quern.train.embedding import EmbeddingNet
+from quern.train.embedding_training import begin_embedding, embedded, export_embedding
 from quern.train.encoders import Pretrained
-from quern.train.export import ExportedGraph, export, parity
 from quern.train.loop import Epoch, Schedule, Step, Trainer, Weights, hash_seed
 from quern.train.sentence_items import SentenceItems
 from quern.train.training import (
-    begin,
     codec_of,
-    example_inputs,
     finish,
     manifest,
     named,
     prepare,
 )
 from quern.train.word_vectors import WordVectors
-
-_EMBEDDED = 256  # sentences that are given vectors at once
 
 SCHEDULE = Schedule(epochs=12, fine_epochs=3, patience=3, batch_size=256, rate=2e-3, average=0.999)
 
@@ -92,19 +86,10 @@ class SentenceTraining:
             raise DataError("training needs sentences of two groups at least")
         self.net = EmbeddingNet(plan.settings, self.codec)
         self._init, self._vectors = init, vectors
-        self._begin()
+        begin_embedding(self.net, plan.settings, self.codec, init, vectors)
         self.items.embed = self._embed
         self.trainer = Trainer(self.net, self.items, plan.schedule, self.items.tables)
         self._graph = export_embedding(self.net, plan.settings, self.codec)
-
-    def _begin(self) -> None:
-        if self.net.encoder is not None:
-            begin(self.net.encoder, self.plan.settings, self.codec, self._init, self._vectors)
-        elif self._init is not None or self._vectors is not None:
-            raise DataError(
-                f"reading={self.plan.settings.reading} has no convolutions, which --init and "
-                "--vectors are for; take reading=conv or reading=both"
-            )
 
     @property
     def problems(self) -> list[Problem]:
@@ -166,31 +151,9 @@ class SentenceTraining:
 
     def _embed(self, items: Sequence[int]) -> NDArray[np.float32]:
         """Vectors of some items by the weights as they stand."""
-        found = np.zeros((len(items), self.plan.settings.vector_dim), dtype=np.float32)
         held = [self.items.items[i] for i in items]
-        sizes = [item.window.stop - item.window.first for item in held]
-        self.net.eval()
-        for group in batches(sizes, _EMBEDDED):
-            parts = [(held[g].encoding, held[g].window) for g in group]
-            arrays = arrays_of(self.codec, parts, padded(sizes[group[-1]]), self.plan.settings)
-            with torch.no_grad():
-                inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
-                found[group] = unit(self.net(inputs)).numpy()
-        return found
-
-
-def export_embedding(
-    net: EmbeddingNet, settings: SentenceSettings, codec: TextCodec
-) -> ExportedGraph:
-    """Trace the graph on a small made-up batch and check it against torch."""
-    inputs = example_inputs(codec)
-    if net.bag is not None:
-        inputs["phrases"] = example_phrases(settings)
-    axes = {key: {0: "batch", 1: "length"} for key in inputs}
-    graph = export(EmbeddingGraph(net), inputs, ["vectors"], axes, codec.fingerprint)
-    weights = named({name: p.detach() for name, p in net.named_parameters()})
-    parity(EmbeddingGraph(net), Graph(graph.refill(weights)), inputs)
-    return graph
+        parts = [(item.encoding, item.window) for item in held]
+        return embedded(self.net, self.plan.settings, self.codec, parts)
 
 
 def _refuse(dev: Sequence[SentenceExample]) -> None:

@@ -56,8 +56,8 @@ class Training(Protocol):
     """A training of any task, on its way to a folder."""
 
     @property
-    def task(self) -> str | None:
-        """What ``quern check`` calls it, None for what that does not look at."""
+    def task(self) -> str:
+        """What ``quern check`` calls it."""
 
     @property
     def trainer(self) -> Trainer:
