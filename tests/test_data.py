@@ -21,11 +21,12 @@ from quern.data import (
     documents,
     numbered_lines,
     open_bytes,
+    read_titles,
     read_triples,
     scan_triples,
 )
 from quern.errors import DataError
-from quern.records import LabelledSpan, LabelledTriple, TripleExample
+from quern.records import LabelledSpan, LabelledTriple, TitleExample, TripleExample
 
 BOM = b"\xef\xbb\xbf"
 ADA = '{"text": "Ada met Eve.", "triples": [["Ada", "met", "Eve"]]}'
@@ -322,3 +323,17 @@ def test_a_hash_is_of_all_bytes_in_order(tmp_path: Path) -> None:
     assert data_hash(a) == hashlib.sha256(a.read_bytes()).hexdigest()
     assert data_hash(a, b) == hashlib.sha256(a.read_bytes() + b"b").hexdigest()
     assert len({data_hash(a), data_hash(b), data_hash(a, b), data_hash(b, a)}) == 4
+
+
+def test_titles_are_read_with_their_lines(tmp_path: Path) -> None:
+    path = written(tmp_path, '{"body": "It rains.", "title": "Rain", "id": 7}\n', "titles.jsonl")
+    assert read_titles(path) == [TitleExample("It rains.", "Rain", "7", 1)]
+
+
+def test_a_document_without_a_title_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, '{"body": " ", "title": "Rain"}\n{"body": "Rain."}\n')
+    with pytest.raises(DataError) as caught:
+        read_titles(path)
+    assert 'data.jsonl:1: "body" is empty' in str(caught.value)
+    assert "data.jsonl:2: " in str(caught.value)
+    assert f"quern check titles {path}" in str(caught.value)

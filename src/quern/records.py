@@ -369,6 +369,22 @@ class RankExample(msgspec.Struct, frozen=True):
     line: int = 0
 
 
+class TitleExample(msgspec.Struct, frozen=True):
+    """One line of title data.
+
+    Attributes:
+        body: the document.
+        title: what a person called it.
+        id: the caller's name for the document.
+        line: its line in its file, 0 where it came from elsewhere.
+    """
+
+    body: str
+    title: str
+    id: str | None = None
+    line: int = 0
+
+
 class Ranked(msgspec.Struct, frozen=True):
     """An item for a text, and how well it fits (the cosine)."""
 

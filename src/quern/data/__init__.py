@@ -16,6 +16,7 @@ from quern.data.links import read_links, scan_links
 from quern.data.questions import answer_id, read_faq, read_faq_examples
 from quern.data.ranks import read_catalogue, read_ranks, read_table, scan_catalogue, scan_ranks
 from quern.data.sentences import are_classes, read_pairs, read_sentences, scan_sentences
+from quern.data.titles import read_titles, scan_titles
 from quern.data.triples import read_facts, read_triples, scan_triples
 
 __all__ = [
@@ -41,11 +42,13 @@ __all__ = [
     "read_ranks",
     "read_sentences",
     "read_table",
+    "read_titles",
     "read_triples",
     "scan_catalogue",
     "scan_links",
     "scan_ranks",
     "scan_sentences",
+    "scan_titles",
     "scan_triples",
     "texts_of",
     "to_the_end",
