@@ -3,7 +3,8 @@
 Chinese: synonymous sentences, of which a tenth of the groups (by the SHA-256 of their names) is
 only ranked; epochs are chosen on another tenth of the rest. One case for each loss, all else alike.
 English: intents, told by the nearest training sentence and by a linear head over the vectors; the
-threshold below which a query is out of scope is chosen on dev.
+threshold below which a query is out of scope is chosen on dev, which is held out of the training
+data where a set has none.
 """
 
 from __future__ import annotations
@@ -114,7 +115,9 @@ def run(case: str, options: Options) -> Outcome:
         return Outcome(figures, [path])
     paths = sets.intents(options.data, recipe.of)
     parts = {name: [e for p in paths[name] for e in read_sentences(p)] for name in paths}
-    dev = [e for e in parts["dev"] if e.group != _OUT] or None
+    if "dev" not in parts:
+        parts["train"], parts["dev"] = held_out(parts["train"])
+    dev = [e for e in parts["dev"] if e.group != _OUT]
     figures, model = _model(
         recipe, parts["train"], dev, folder, options, data_hash(*paths["train"])
     )
@@ -131,6 +134,15 @@ def split(
     """To train on, and a tenth of the groups by the SHA-256 of their names."""
     out = {e.group: int(hashlib.sha256(e.group.encode()).hexdigest(), 16) % 10 for e in examples}
     return [e for e in examples if out[e.group]], [e for e in examples if not out[e.group]]
+
+
+def held_out(
+    examples: Sequence[SentenceExample],
+) -> tuple[list[SentenceExample], list[SentenceExample]]:
+    """To train on, and a tenth of the texts by their SHA-256, to choose by."""
+    out = [int(hashlib.sha256(e.text.encode()).hexdigest(), 16) % 10 for e in examples]
+    rows = list(zip(examples, out, strict=True))
+    return [e for e, n in rows if n], [e for e, n in rows if not n]
 
 
 def _model(
