@@ -56,20 +56,22 @@ SCORED: dict[str, tuple[sets.Part, ...]] = {
 
 
 LINKED = "-linked"  # cases that find the mentions, too
+MEANING = "-meaning"  # with candidates by meaning, of the rank model that ranks_accuracy trains
 
 
 def cases(options: Options) -> list[str]:
     """One for each set, and one more for a base without popularities; from end to end if asked."""
     if options.models and not options.cases:
         raise DataError("--model says which folder to score; say on which set with --case")
-    return [*RECIPES, *(case for case in options.cases if case == f"ncbi-disease{LINKED}")]
+    asked = (f"ncbi-disease{LINKED}", f"ncbi-disease{MEANING}")
+    return [*RECIPES, *(case for case in options.cases if case in asked)]
 
 
 def run(case: str, options: Options) -> Outcome:
     """Train by the recipe, or take the given folder; score it, and tf-idf beside it."""
     if case.endswith(LINKED):
         return _linked(case.removesuffix(LINKED), options)
-    recipe = RECIPES[case]
+    recipe = RECIPES[case.removesuffix(MEANING)]
     train = sets.links_path(options.data, recipe.of, "train")
     scored = {part: sets.links_path(options.data, recipe.of, part) for part in SCORED[recipe.of]}
     name = BASES[recipe.of] + (PLAIN if recipe.plain else "")
@@ -80,7 +82,8 @@ def run(case: str, options: Options) -> Outcome:
         else:
             folder = CACHE / "models" / f"entities-{case}-{options.seed}"
             labelled = [examples_of(path, base) for path in (train, scored["dev"])]
-            figures = _train(recipe, labelled, base, folder, options)
+            meaning = _meaning(recipe.of, options) if case.endswith(MEANING) else None
+            figures = _train(recipe, labelled, base, folder, options, meaning)
         model = load_entities(folder)
         for part, path in scored.items():
             figures[part] = scores(model, base, examples_of(path, base))
@@ -117,6 +120,7 @@ def _train(
     base: KnowledgeBase,
     folder: Path,
     options: Options,
+    meaning: Path | None,
 ) -> dict[str, Any]:
     # Here and not above: scoring a given folder needs no torch.
     from quern.train.entity_fit import EntityFit
@@ -128,7 +132,8 @@ def _train(
     plan = entity_plan(preset, [*words, f"seed={options.seed}"])
     watch, start = Watch(), Start(options.init, options.vectors)
     train, dev = labelled
-    fit = EntityFit(train, dev, base, plan, allow=("absent",), start=start)
+    allow = ("absent",)
+    fit = EntityFit(train, dev, base, plan, allow=allow, start=start, meaning=meaning)
     fit.run(folder, overwrite=True, report=watch)
     return {
         "preset": preset,
@@ -138,6 +143,15 @@ def _train(
         **watch.figures(),
         "peak_megabytes": peak_memory() / 1e6,
     }
+
+
+def _meaning(of: str, options: Options) -> Path:
+    folder = CACHE / "models" / f"ranks-{of}-{options.seed}"
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: not there; first: python -m benchmarks ranks_accuracy --case {of}"
+        )
+    return folder
 
 
 def scores(

@@ -3,35 +3,49 @@
 ``rust-labels``: an issue's title and body against all labels of the project, beside the labels'
 popularity in the training data, which is the same ranking for every text. ``rust-duplicates``: an
 issue against all issues that are no duplicate themselves, beside the cosine of character tf-idf.
-Epochs are chosen on texts held out of the training data; what is judged on takes no part in it.
+``ncbi-disease``: a mention against all entities of its base, alone, by names, and by both joined.
+Epochs are chosen on texts held out of the training data, of ncbi-disease on its dev part; what else
+is judged on takes no part in it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain, compress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import sets
+from benchmarks.bases import BASES, base_of, examples_of
 from benchmarks.options import CACHE, Options, Outcome
 from benchmarks.tfidf import CharacterTfIdf
 from benchmarks.triples_accuracy import of_encoder
 from quern.bench import peak_memory
 from quern.data import data_hash
 from quern.evaluation.ranking import Ranking, evaluate_ranking, places, summarise_ranking
+from quern.kb import KnowledgeBase
+from quern.links import Background, CandidateSettings
+from quern.links.abbreviations import abbreviations, expanded
 from quern.ranks import RankModel
-from quern.records import Item, RankExample
+from quern.records import Item, LinkExample, RankExample, ids_of
 from quern.tasks import load_ranks
 
 _BLOCK = 1024  # issues that tf-idf compares at once
 _LONGEST = 800  # characters read of an issue, by all that are compared
+_TOPS = (1, 5, 20, 50)  # candidates
 _JUDGED = 5  # one duplicate in so many is only judged on
+
+if TYPE_CHECKING:
+    from quern.train.fit import Start
+    from quern.train.rank_fit import RankFit
+    from quern.train.rank_training import RankPlan
 
 
 class Recipe(NamedTuple):
@@ -51,6 +65,11 @@ _SAME = (
     *("epochs=6", *_SHORT, "items=text", "batch_size=128", "vector_dim=256", "phrase_dim=256"),
     "limits=Issues of one project.",
 )
+_ENTITIES = (
+    *("epochs=4", "fine_epochs=1", "rate=0.003", "batch_size=256", "sampled=256"),
+    *("data_name=NCBI disease corpus and CTD diseases", "licence=for measuring only"),
+    "limits=English names of diseases.",
+)
 RECIPES = {
     "rust-labels": Recipe("fast", (*_LABELS, *_CARD)),
     "rust-labels-margin": Recipe("fast", (*_LABELS, "loss=margin", *_CARD)),
@@ -58,6 +77,7 @@ RECIPES = {
     "rust-labels-wide": Recipe("wide", (*_LABELS, "loss=margin", *_CARD)),
     "rust-duplicates": Recipe("fast", (*_SAME, "negatives=batch", *_CARD)),
     "rust-duplicates-hard": Recipe("fast", (*_SAME, "negatives=hard", "sampled=4", *_CARD)),
+    "ncbi-disease": Recipe("fast", _ENTITIES),
 }
 
 
@@ -76,13 +96,17 @@ def cases(options: Options) -> list[str]:
 
 def run(case: str, options: Options) -> Outcome:
     """Train by the recipe, or take the given folder; score it and the baseline."""
+    if case == "ncbi-disease":
+        return _entities(case, options)
     paths = sets.issues(options.data)
     if case.startswith("rust-labels"):
         task, used = labels(paths), [paths["train"], paths["dev"]]
     else:
         task, used = duplicates(paths), list(paths.values())
     folder = CACHE / "models" / f"ranks-{case}-{options.seed}"
-    figures, model = _model(RECIPES[case], task, folder, options, data_hash(*used))
+    figures, model = _model(
+        RECIPES[case], partial(_of_catalogue, task), folder, options, data_hash(*used)
+    )
     figures |= {"items": len(task.catalogue), "train_texts": len(task.train)}
     figures |= _told(evaluate_ranking(model, task.judged))
     if case.startswith("rust-labels"):
@@ -90,6 +114,67 @@ def run(case: str, options: Options) -> Outcome:
     else:
         figures["tfidf"] = _told(by_tfidf(task))
     return Outcome(figures, used)
+
+
+def _entities(case: str, options: Options) -> Outcome:
+    """Mentions to the entities of a base; in the end also as candidates of a linker."""
+    paths = {part: sets.links_path(options.data, case, part) for part in ("train", "dev", "test")}
+    folder = CACHE / "models" / f"ranks-{case}-{options.seed}"
+    with KnowledgeBase.open(base_of(options.data, BASES[case])) as base:
+        parts = {part: examples_of(path, base) for part, path in paths.items()}
+        learn = partial(_of_base, parts["train"], parts["dev"], base)
+        figures, model = _model(RECIPES[case], learn, folder, options, data_hash(paths["train"]))
+        figures["items"] = len(model.ids)
+        for part in ("dev", "test"):
+            figures[part] = proposed(model, base, parts["train"], parts[part])
+    return Outcome(figures, list(paths.values()))
+
+
+def proposed(
+    model: RankModel,
+    base: KnowledgeBase,
+    train: Sequence[LinkExample],
+    judged: Sequence[LinkExample],
+) -> dict[str, Any]:
+    """How often the entity of a mention is among its first k candidates, of those the base has."""
+    texts = [example.text for example in judged]
+    places = [[mention.place for mention in example.mentions] for example in judged]
+    said = [
+        expanded(mention.mention, short)
+        for example, short in zip(judged, map(abbreviations, texts), strict=True)
+        for mention in example.mentions
+    ]
+    wanted = [ids_of(mention.kb_id) for example in judged for mention in example.mentions]
+    found = {"alone": [[item.id for item in of_one] for of_one in model.search(said, _TOPS[-1])]}
+    settings = CandidateSettings(candidates=_TOPS[-1], meanings=_TOPS[-1])
+    for way, meaning in {"names": None, "joined": model}.items():
+        candidates = Background.learn(settings, train, base, meaning).candidates(base)
+        offered = chain.from_iterable(candidates.of_texts(texts, places))
+        found[way] = [[proposal.entity.id for proposal in of_one] for of_one in offered]
+    known = set(base.entities({id_ for ids in wanted for id_ in ids}))
+    there = [bool(ids) and ids <= known for ids in wanted]
+    return {"mentions": sum(there)} | {
+        way: _among(list(compress(of_way, there)), list(compress(wanted, there)))
+        for way, of_way in found.items()
+    }
+
+
+def _among(
+    found: Sequence[Sequence[str]], wanted: Sequence[frozenset[str]]
+) -> dict[str, dict[str, float]]:
+    """By k, the share of mentions with the right one among the first k candidates.
+
+    Of one that means several things at once, ``recall`` wants one candidate that is all of them;
+    ``parts`` is content with a candidate for each.
+    """
+    rows: dict[str, dict[str, float]] = {"recall": {}, "parts": {}}
+    for k in _TOPS:
+        firsts = [[ids_of(id_) for id_ in of_one[:k]] for of_one in found]
+        whole = [ids in first for ids, first in zip(wanted, firsts, strict=True)]
+        parts = [ids <= frozenset().union(*of) for ids, of in zip(wanted, firsts, strict=True)]
+        rows["recall"][str(k)] = sum(whole) / len(found)
+        rows["parts"][str(k)] = sum(parts) / len(found)
+    return rows
 
 
 def labels(paths: dict[str, Path]) -> Task:
@@ -173,7 +258,11 @@ def _number(id_: str) -> int:
 
 
 def _model(
-    recipe: Recipe, task: Task, folder: Path, options: Options, digest: str
+    recipe: Recipe,
+    learn: Callable[[RankPlan, Start], RankFit],
+    folder: Path,
+    options: Options,
+    digest: str,
 ) -> tuple[dict[str, Any], RankModel]:
     """A trained or given model, and how it came about."""
     if options.models:
@@ -182,14 +271,12 @@ def _model(
     # Here and not above: scoring a given folder needs no torch.
     from benchmarks.training import Watch
     from quern.train.fit import Start
-    from quern.train.rank_fit import RankFit
     from quern.train.settings import rank_plan
 
     preset = options.preset or recipe.preset
     words: Sequence[str] = (*recipe.words, *options.words)
     plan = rank_plan(preset, [*words, f"seed={options.seed}"])
-    watch, start = Watch(), Start(options.init, options.vectors)
-    fit = RankFit(task.train, None, task.catalogue, plan, start=start)
+    watch, fit = Watch(), learn(plan, Start(options.init, options.vectors))
     fit.data = digest
     metrics = fit.run(folder, overwrite=True, report=watch)
     figures = {
@@ -202,3 +289,21 @@ def _model(
         "held_out": metrics["dev"],
     }
     return figures, load_ranks(folder)
+
+
+def _of_catalogue(task: Task, plan: RankPlan, start: Start) -> RankFit:
+    from quern.train.rank_fit import RankFit
+
+    return RankFit(task.train, None, task.catalogue, plan, start=start)
+
+
+def _of_base(
+    train: Sequence[LinkExample],
+    dev: Sequence[LinkExample],
+    base: KnowledgeBase,
+    plan: RankPlan,
+    start: Start,
+) -> RankFit:
+    from quern.train.rank_fit import RankFit
+
+    return RankFit.of_base(train, dev, base, plan, start=start)

@@ -238,16 +238,29 @@ class ModelFolder:
             return []
         return [ModelFolder(self.path / family(n)) for n in range(self.manifest.families)]
 
+    def inner(self, name: str) -> ModelFolder | None:
+        """The folder of another model in this one, None where it has none of that name.
+
+        Raises:
+            FolderError: it is not the one that the manifest names, or not a model folder.
+        """
+        manifest = f"{name}/{MANIFEST}"
+        if manifest not in self.manifest.parts:
+            return None
+        self.part(manifest)
+        return ModelFolder(self.path / name)
+
     def size(self) -> int:
         """Bytes of all that is needed to run the model; of an encoder, to start from it."""
         own = [self.path / MANIFEST, self.path / CODEC]
         own += [self.path / PRIORS] if self.manifest.priors else []
         own += [self.path / NAMES] if self.manifest.names else []
-        own += [self.path / name for name in self.manifest.parts]
+        own += [self.path / name for name in self.manifest.parts if "/" not in name]
         if not self.families():
             own += [*self.path.glob("*.onnx")] or [self.path / WEIGHTS]
         parts = sum(part.stat().st_size for part in own)
-        return parts + sum(each.size() for each in self.families())
+        inner = filter(None, map(self.inner, map(os.path.dirname, self.manifest.parts)))
+        return parts + sum(each.size() for each in (*self.families(), *inner))
 
     def metrics(self) -> dict[str, Any]:
         """What was measured on this folder, empty where nothing was."""
@@ -329,6 +342,16 @@ def writing(path: Path, *, overwrite: bool = False, parts: Collection[str] = ())
         raise FolderError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def embed(source: Path, into: Path, name: str) -> dict[str, str]:
+    """Copy a model folder into another, but for what only trainings read.
+
+    Returns:
+        What the manifest of the other has to name among its parts; see ``ModelFolder.inner``.
+    """
+    shutil.copytree(source, into / name, ignore=shutil.ignore_patterns(WEIGHTS))
+    return {f"{name}/{MANIFEST}": fingerprint((into / name / MANIFEST).read_bytes())}
 
 
 def _replace(path: Path, new: Path) -> None:

@@ -86,7 +86,9 @@ def _open_entities(folder: ModelFolder, threads: int) -> EntityModel:
     manifest, known = folder.manifest, folder.manifest.settings
     settings = msgspec.convert(_fields(known, EntitySettings), EntitySettings)
     looked_at = msgspec.convert(_fields(known, CandidateSettings), CandidateSettings)
-    background = Background.read(looked_at, folder.part)
+    inner = folder.inner(MEANING)
+    meaning = None if inner is None else _open_ranks(inner, threads)
+    background = Background.read(looked_at, folder.part, meaning)
     encode, match = folder.graph("encode", threads), folder.graph("match", threads)
     decision = Decision(manifest.thresholds["nil"], manifest.calibration)
     # Encodings depend on this graph and the codec; on what is read of a description, too.
@@ -145,6 +147,7 @@ TASKS: dict[str, str] = {
 
 # What the folder of a rank model holds besides; rows are what was learned of items beside texts.
 RANK_IDS, RANK_VECTORS, RANK_ROWS = "items.json", "items.npy", "rows.npy"
+MEANING = "meaning"  # the folder of the rank model that an entity model asks
 ENCODER = "encoder"  # the task of a folder that no graph comes with
 
 

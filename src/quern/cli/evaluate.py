@@ -90,7 +90,7 @@ def command(
     Models of sentences are scored on lines of {"text", "group"}: each is looked for among all
     others, or among those of --known. On lines of {"text", "other", "score"} the cosines of
     the pairs are compared with their scores. Models of ranks are scored on lines of {"text",
-    "item"}: how far up their items come.
+    "item"}: how far up their items come; with --kb on lines with "mentions".
 
     \b
     Examples:
@@ -109,9 +109,10 @@ def command(
     if (folder := _of_other_task(model)) is None:
         _refuse(model, {"--kb": kb, "--entities": entities, "--known": known})
     elif folder.manifest.task in ("sentences", "ranks"):
-        _refuse(model, {**ruled_out, "--kb": kb, "--entities": entities})
+        _refuse(model, {**ruled_out, "--entities": entities})
         _refuse(model, {"--report": page, "--target-precision": target})
         if folder.manifest.task == "sentences":
+            _refuse(model, {"--kb": kb})
             return evaluate_sentences(folder, asked, known)
         _refuse(model, {"--known": known})
         return evaluate_ranks(folder, asked)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from quern.cli.evaluate_tables import Asked, hash_of, write_json
 from quern.cli.table import numbers
-from quern.data import read_ranks
+from quern.data import read_links, read_ranks
 from quern.evaluation.wording import number, share
 from quern.folder import ModelFolder
+from quern.records import RankExample
 
 
 def evaluate_ranks(folder: ModelFolder, asked: Asked) -> None:
@@ -16,7 +19,7 @@ def evaluate_ranks(folder: ModelFolder, asked: Asked) -> None:
 
     model = load_ranks(folder.path, threads=asked.threads)
     digest = hash_of(asked.data, folder.manifest.data)
-    found = evaluate_ranking(model, read_ranks(asked.data))
+    found = evaluate_ranking(model, _examples(asked, model.ids))
     if asked.form == "json":
         write_json({"model": str(folder.path), "data": digest}, found)
         return
@@ -29,3 +32,15 @@ def evaluate_ranks(folder: ModelFolder, asked: Asked) -> None:
         ["mean rank of it", f"{found.mean_rank:,.1f}"],
     ]
     numbers(rows, ("", ""))
+
+
+def _examples(asked: Asked, ids: Sequence[str]) -> list[RankExample]:
+    """Texts with their items; with a knowledge base, mentions with their entities."""
+    if asked.kb is None:
+        return read_ranks(asked.data)
+    from quern.cli.options import opened
+    from quern.links.meaning import spoken
+
+    with opened(asked.kb) as base:
+        known = frozenset(base.entities(ids))
+    return spoken(read_links(asked.data), known)

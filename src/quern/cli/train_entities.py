@@ -19,6 +19,12 @@ from quern.errors import MissingExtra, TrainingError
 @options.preset
 @options.init
 @options.vectors
+@click.option(
+    "--meaning",
+    type=click.Path(path_type=Path),
+    help="A model folder that finds entities by what a mention says (quern train ranks --kb); it "
+    "becomes a part of the new one.",
+)
 @options.settings
 @options.allow
 @options.resume
@@ -31,6 +37,7 @@ def entities(
     preset: str,
     init: Path | None,
     vectors: Path | None,
+    meaning: Path | None,
     words: tuple[str, ...],
     allow: tuple[str, ...],
     resume: bool,
@@ -48,6 +55,7 @@ def entities(
       quern check links train.jsonl --dev dev.jsonl --kb films.kb
       quern train entities train.jsonl --dev dev.jsonl --kb films.kb --out my-entities
       quern train entities train.jsonl --kb films.kb --out my-entities --init my-links
+      quern train entities train.jsonl --kb films.kb --out my-entities --meaning my-meanings
     """
     try:
         from quern.train.entity_fit import EntityFit
@@ -61,5 +69,6 @@ def entities(
     if out.exists() and not overwrite:
         raise TrainingError(f"{out}: exists already; choose another name or pass --overwrite")
     with KnowledgeBase.open(kb) as base:
-        fit = EntityFit(train, dev, base, chosen, allow=allow, start=Start(init, vectors))
+        start = Start(init, vectors)
+        fit = EntityFit(train, dev, base, chosen, allow=allow, start=start, meaning=meaning)
         run(fit, out, resume=resume, overwrite=overwrite)

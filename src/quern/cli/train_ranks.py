@@ -16,8 +16,13 @@ from quern.errors import MissingExtra, TrainingError
 @click.option(
     "--catalogue",
     type=click.Path(path_type=Path),
-    required=True,
     help='All items: lines of {"id": …, "text": …, "popularity": …}, the last two perhaps.',
+)
+@click.option(
+    "--kb",
+    type=click.Path(path_type=Path),
+    help="In place of a catalogue: the entities of a knowledge base, by all their names. TRAIN "
+    "and --dev are then labelled mentions, as for quern train entities.",
 )
 @options.dev
 @options.out
@@ -42,7 +47,8 @@ from quern.errors import MissingExtra, TrainingError
 @options.overwrite
 def ranks(
     train: Path,
-    catalogue: Path,
+    catalogue: Path | None,
+    kb: Path | None,
     dev: Path | None,
     out: Path,
     preset: str,
@@ -63,7 +69,10 @@ def ranks(
     Examples:
       quern train ranks train.jsonl --catalogue tags.jsonl --out my-tags --preset fast
       quern train ranks train.jsonl --catalogue tags.jsonl --out my-tags --set loss=warp
+      quern train ranks mentions.jsonl --kb films.kb --out my-meanings --preset fast
     """
+    if (catalogue is None) == (kb is None):
+        raise click.UsageError("give the items: --catalogue FILE, or --kb FILE")
     try:
         from quern.train.fit import Start
         from quern.train.rank_fit import RankFit
@@ -73,5 +82,10 @@ def ranks(
     chosen = rank_plan(preset, words)
     if out.exists() and not overwrite:
         raise TrainingError(f"{out}: exists already; choose another name or pass --overwrite")
-    fit = RankFit(train, dev, catalogue, chosen, allow=allow, start=Start(init, vectors))
+    start = Start(init, vectors)
+    if catalogue is not None:
+        fit = RankFit(train, dev, catalogue, chosen, allow=allow, start=start)
+    else:
+        with options.opened(kb) as base:
+            fit = RankFit.of_base(train, dev, base, chosen, start=start)
     run(fit, out, resume=resume, overwrite=overwrite)

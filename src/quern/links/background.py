@@ -10,6 +10,7 @@ from quern.links.described import described
 from quern.links.entity_counts import EntityCounts
 from quern.links.exchanges import Exchanges
 from quern.links.frequencies import Frequencies
+from quern.links.meaning import Finds
 from quern.links.pair_features import Floats, PairFeatures
 from quern.records import Entity, LinkExample
 
@@ -44,6 +45,7 @@ class Background:
         settings: which candidates are looked at.
         counts: which entities training texts meant.
         exchanges: words that stand for each other.
+        meaning: finds entities by what a mention says, where there is such a model.
         features: what is compared of a mention and a candidate.
     """
 
@@ -53,22 +55,29 @@ class Background:
         counts: EntityCounts,
         exchanges: Exchanges,
         frequencies: Frequencies,
+        meaning: Finds | None = None,
     ) -> None:
         """Put together what was counted."""
         self.settings, self.counts, self.exchanges = settings, counts, exchanges
+        self.meaning = meaning
         self.features = PairFeatures(frequencies)
 
     @classmethod
     def learn(
-        cls, settings: CandidateSettings, examples: Sequence[LinkExample], entities: Lists
+        cls,
+        settings: CandidateSettings,
+        examples: Sequence[LinkExample],
+        entities: Lists,
+        meaning: Finds | None = None,
     ) -> Background:
         """Count over labelled texts and the entities of a knowledge base."""
         frequencies = Frequencies.learn(map(described, entities))
-        return cls(settings, EntityCounts.learn(examples), Exchanges.learn(entities), frequencies)
+        exchanges = Exchanges.learn(entities)
+        return cls(settings, EntityCounts.learn(examples), exchanges, frequencies, meaning)
 
     def candidates(self, kb: Base) -> Candidates:
         """What proposes entities of a knowledge base."""
-        return Candidates(kb, self.counts, self.settings, self.exchanges)
+        return Candidates(kb, self.counts, self.settings, self.exchanges, self.meaning)
 
     def options(
         self,
@@ -106,12 +115,18 @@ class Background:
         }
 
     @classmethod
-    def read(cls, settings: CandidateSettings, part: Callable[[str], bytes]) -> Background:
+    def read(
+        cls,
+        settings: CandidateSettings,
+        part: Callable[[str], bytes],
+        meaning: Finds | None = None,
+    ) -> Background:
         """What gave some ``payloads``.
 
         Args:
             settings: which candidates are looked at.
             part: gives the content of a file.
+            meaning: finds entities by what a mention says.
 
         Raises:
             FolderError: a file is missing, or holds something else.
@@ -121,4 +136,5 @@ class Background:
             EntityCounts.read(part(COUNTS)),
             Exchanges.read(part(EXCHANGES)),
             Frequencies.read(part(FREQUENCIES)),
+            meaning,
         )

@@ -1,10 +1,9 @@
 """The entities that a mention may mean, before anything of its context is read.
 
 By the very name; by what training texts meant by it; by a name that differs in a word that often
-stands for another; by similar spelling. A short form that the text explains has the candidates of
-its long form, too, and a mention of several things those of each.
-
-(By meaning, with vectors of mentions and of descriptions, would come last; it is not built.)
+stands for another; by similar spelling; by meaning, where a rank model is given. A short form that
+the text explains has the candidates of its long form, too, and a mention of several things those of
+each.
 """
 
 from __future__ import annotations
@@ -18,12 +17,13 @@ from quern.links.abbreviations import abbreviations, expanded
 from quern.links.coordinations import coordinated
 from quern.links.entity_counts import EntityCounts, own_labels
 from quern.links.exchanges import Exchanges
+from quern.links.found import NEARLY, Found, keep, ordered, rank
+from quern.links.meaning import Finds
 from quern.priors import home_of
 from quern.records import NIL, TOGETHER, Candidate, Entity, LinkExample, together
 from quern.text.keys import keys_of
 
 _T = TypeVar("_T")
-_NEARLY = 0.9  # fit from which on a name counts as found, a part of a coordination, too
 Own = Mapping[tuple[str, str], int]
 
 
@@ -61,17 +61,22 @@ class CandidateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
             times or more, only the entities that make up this share of its labels are kept; 1
             keeps all.
         prior_count: see ``prior_share``.
+        meanings: of the entities nearest by meaning, so many are among the candidates, where a
+            rank model is given.
     """
 
     candidates: int = 16
     similar: float = 0.5
     enough: int = 1
+    meanings: int = 16
     prior_share: float = 1.0
     prior_count: int = 5
 
     def __post_init__(self) -> None:
         if self.candidates < 1:
             raise ValueError("candidates must be at least 1")
+        if self.meanings < 0:
+            raise ValueError("meanings must be at least 0")
         if not (0 < self.similar <= 1 and 0 < self.prior_share <= 1):
             raise ValueError("similar and prior_share must be above 0 and at most 1")
 
@@ -112,14 +117,6 @@ class _Asked(NamedTuple):
     own: Own
 
 
-class _Found(NamedTuple):
-    key: str
-    fit: float
-    labelled: int
-    total: int
-    popularity: float
-
-
 class Candidates:
     """Proposes entities of one knowledge base, as it is at the moment of asking."""
 
@@ -129,9 +126,10 @@ class Candidates:
         counts: EntityCounts,
         settings: CandidateSettings | None = None,
         exchanges: Exchanges | None = None,
+        meaning: Finds | None = None,
     ) -> None:
-        """Put together what is known of names."""
-        self._kb, self._counts = kb, counts
+        """Put together what is known of names, and what finds entities by meaning."""
+        self._kb, self._counts, self._meaning = kb, counts, meaning
         self._settings = settings or CandidateSettings()
         self._exchanges = exchanges or Exchanges({})
         self.narrowed = (
@@ -178,7 +176,7 @@ class Candidates:
             asked.append(_Asked(names, ways, home, own))
         return asked
 
-    def _found(self, asked: Sequence[_Asked]) -> list[dict[str, _Found]]:
+    def _found(self, asked: Sequence[_Asked]) -> list[dict[str, Found]]:
         """By id what speaks for each candidate; two queries for the names of all mentions."""
         lookup = _Lookup(self._kb)
         lookup.ask(name for one in asked for name in (*one.names, *_flat(one.ways)))
@@ -188,41 +186,45 @@ class Candidates:
         for of_one, one, keys in zip(found, asked, varied, strict=True):
             for key, fit in keys.items():
                 for id_, candidate in self._meant(key, fit, one, lookup):
-                    _keep(of_one, id_, candidate)
+                    keep(of_one, id_, candidate)
         for of_one, one in zip(found, asked, strict=True):
             if one.ways:
                 self._add_together(of_one, one, lookup)
         if self._settings.similar < 1:
             self._add_similar(found, asked, lookup)
+        if self._meaning is not None and self._settings.meanings:
+            self._add_by_meaning(found, asked, self._meaning)
         return found
 
-    def _by_name(self, one: _Asked, names: Sequence[str], lookup: _Lookup) -> dict[str, _Found]:
+    def _by_name(self, one: _Asked, names: Sequence[str], lookup: _Lookup) -> dict[str, Found]:
         """By the very name, and by what training texts meant by it."""
-        found: dict[str, _Found] = {}
+        found: dict[str, Found] = {}
         for name in names:
             key = lookup.key(name)
             labelled = self._counts.of(key, one.home, one.own)
             total = sum(labelled.values())
-            of_name = {c.id: _of(c, 1.0, labelled.get(c.id, 0), total) for c in lookup.named(key)}
+            of_name = {
+                c.id: Found.of(c, 1.0, labelled.get(c.id, 0), total) for c in lookup.named(key)
+            }
             for id_, count in labelled.items():
                 if id_ != NIL:
-                    of_name.setdefault(id_, _Found(key, 0.0, count, total, -1.0))
+                    of_name.setdefault(id_, Found(key, 0.0, count, total, -1.0))
             self._narrow(of_name, labelled, total)
             for id_, new in of_name.items():
-                _keep(found, id_, new)
+                keep(found, id_, new)
         return found
 
     def _meant(
         self, key: str, fit: float, one: _Asked, lookup: _Lookup
-    ) -> Iterator[tuple[str, _Found]]:
+    ) -> Iterator[tuple[str, Found]]:
         """What another name that a mention may stand for means, in the base or by labels."""
         for candidate in lookup.named(key):
-            yield candidate.id, _of(candidate, fit)
+            yield candidate.id, Found.of(candidate, fit)
         for id_ in self._counts.of(key, one.home, one.own):
             if id_ != NIL:
-                yield id_, _Found(key, fit, 0, 0, -1.0)
+                yield id_, Found(key, fit, 0, 0, -1.0)
 
-    def _narrow(self, found: dict[str, _Found], labelled: Mapping[str, int], total: int) -> None:
+    def _narrow(self, found: dict[str, Found], labelled: Mapping[str, int], total: int) -> None:
         """Keep only those on which the labels of a name concentrate, where settings say so."""
         settings = self._settings
         if settings.prior_share >= 1 or total < settings.prior_count:
@@ -245,57 +247,65 @@ class Candidates:
                 varied[key] = max(fit, varied.get(key, 0.0))
         return varied
 
-    def _add_together(self, found: dict[str, _Found], one: _Asked, lookup: _Lookup) -> None:
+    def _add_together(self, found: dict[str, Found], one: _Asked, lookup: _Lookup) -> None:
         """Several entities that are meant together, if each of several names is one's."""
         for way in one.ways:
             best = []
             for name in way:
                 of_part = self._by_name(one, [name], lookup)
-                near = {i: f for i, f in of_part.items() if f.labelled or f.fit >= _NEARLY}
+                near = {i: f for i, f in of_part.items() if f.sure}
                 if not near:
                     near = self._nearly(name, lookup)
                 if not near:
                     break
-                best.append(min(near, key=lambda id_: _rank(id_, near[id_])))
+                best.append(min(near, key=lambda id_: rank(id_, near[id_])))
             parts = list(dict.fromkeys(best))
             if len(best) == len(way) and len(parts) > 1 and not any(TOGETHER in p for p in parts):
-                _keep(found, together(parts), _Found(lookup.key(way[0]), 1.0, 0, 0, -1.0))
+                keep(found, together(parts), Found(lookup.key(way[0]), 1.0, 0, 0, -1.0))
                 return
 
-    def _nearly(self, name: str, lookup: _Lookup) -> dict[str, _Found]:
+    def _nearly(self, name: str, lookup: _Lookup) -> dict[str, Found]:
         """By a name that differs in number or in a word that often stands for another."""
         varied = self._exchanges.varied(lookup.key(name))
-        keys = {key: fit for key, fit in varied.items() if fit >= _NEARLY}
+        keys = {key: fit for key, fit in varied.items() if fit >= NEARLY}
         lookup.ask_keys(keys)
-        return {c.id: _of(c, fit) for key, fit in keys.items() for c in lookup.named(key)}
+        return {c.id: Found.of(c, fit) for key, fit in keys.items() for c in lookup.named(key)}
 
     def _add_similar(
-        self, found: Sequence[dict[str, _Found]], asked: Sequence[_Asked], lookup: _Lookup
+        self, found: Sequence[dict[str, Found]], asked: Sequence[_Asked], lookup: _Lookup
     ) -> None:
         """Of similar names, where few others are labelled or fit nearly."""
         few = [
             (of_one, one.names)
             for of_one, one in zip(found, asked, strict=True)
-            if sum(f.labelled > 0 or f.fit >= _NEARLY for f in of_one.values())
-            < self._settings.enough
+            if sum(f.sure for f in of_one.values()) < self._settings.enough
         ]
         similar = lookup.similar(_flat(names for _, names in few), self._settings)
         for of_one, names in few:
             for candidate in _flat(similar[name] for name in names):
-                _keep(of_one, candidate.id, _of(candidate, candidate.score))
+                keep(of_one, candidate.id, Found.of(candidate, candidate.score))
+
+    def _add_by_meaning(
+        self, found: Sequence[dict[str, Found]], asked: Sequence[_Asked], meaning: Finds
+    ) -> None:
+        """Those nearest to the words of a mention, or to what it is short for."""
+        said = dict.fromkeys(one.names[-1] for one in asked)
+        near = dict(zip(said, meaning.search(list(said), self._settings.meanings), strict=True))
+        for of_one, one in zip(found, asked, strict=True):
+            for place, item in enumerate(near[one.names[-1]]):
+                keep(of_one, item.id, Found.near(place))
 
     # -- entities -----------------------------------------------------------------------
 
     def _proposals(
-        self, one: _Asked, found: dict[str, _Found], entities: Mapping[str, Entity]
+        self, one: _Asked, found: dict[str, Found], entities: Mapping[str, Entity]
     ) -> list[Proposal]:
-        best = sorted(found, key=lambda id_: _rank(id_, found[id_]))
         proposals: list[Proposal] = []
-        for id_ in best:
+        for id_ in ordered(found):
             parts = [entities.get(part) for part in id_.split(TOGETHER)]
             there = [part for part in parts if part is not None]
             if len(there) == len(parts) and len(proposals) < self._settings.candidates:
-                key, fit, labelled, total, _ = found[id_]
+                key, fit, labelled, total, *_ = found[id_]
                 known = self._counts.known(id_, one.home, one.own)
                 proposals.append(Proposal(_joined(there), key, fit, labelled, total, known))
         return proposals
@@ -334,24 +344,6 @@ class _Lookup:
 
 def _flat(several: Iterable[Sequence[_T]]) -> Iterator[_T]:
     return (each for of_one in several for each in of_one)
-
-
-def _of(candidate: Candidate, fit: float, labelled: int = 0, total: int = 0) -> _Found:
-    popularity = -1.0 if candidate.popularity is None else candidate.popularity
-    return _Found(candidate.key, fit, labelled, total, popularity)
-
-
-def _keep(found: dict[str, _Found], id_: str, new: _Found) -> None:
-    """Add what speaks for an entity to what else does."""
-    old = found.get(id_, new)
-    named = max(old, new, key=lambda each: each.fit)
-    told = max(old, new, key=lambda each: each.labelled)
-    popularity = max(old.popularity, new.popularity)
-    found[id_] = _Found(named.key, named.fit, told.labelled, told.total, popularity)
-
-
-def _rank(id_: str, found: _Found) -> tuple[float, float, float, str]:
-    return -found.labelled, -found.fit, -found.popularity, id_
 
 
 def _joined(parts: Sequence[Entity]) -> Entity:

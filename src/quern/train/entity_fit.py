@@ -26,6 +26,7 @@ class EntityFit(Journey):
         *,
         allow: Collection[str] = (),
         start: Start | None = None,
+        meaning: Path | None = None,
     ) -> None:
         """Read and check the data, look candidates up, and build what will be trained.
 
@@ -37,6 +38,7 @@ class EntityFit(Journey):
             plan: settings.
             allow: kinds of loss to accept: "absent".
             start: an encoder and word vectors to start from; no facts.
+            meaning: the folder of a rank model of the base, to find candidates by meaning.
 
         Raises:
             DataError: the data cannot be read, labels would be lost that ``allow`` does not
@@ -47,9 +49,8 @@ class EntityFit(Journey):
         """
         examples, held = read_both(train, dev, read_links)
         begun = without_facts(start).opened()
-        super().__init__(
-            EntityTraining(examples, held, plan or EntityPlan(), kb, begun.encoder, begun.vectors),
-            data_hash(train) if isinstance(train, Path) else None,
-            begun.identity,
-            allow,
+        training = EntityTraining(
+            examples, held, plan or EntityPlan(), kb, begun.encoder, begun.vectors, meaning
         )
+        data = data_hash(train) if isinstance(train, Path) else None
+        super().__init__(training, data, begun.identity, allow)

@@ -28,9 +28,10 @@ from quern.links import (
 )
 from quern.links.choosing import decide
 from quern.links.described import described
+from quern.ranks import RankModel
 from quern.records import LinkExample, ids_of
 from quern.runtime import Graph
-from quern.tasks import load_entities
+from quern.tasks import MEANING, load_entities, load_ranks
 from quern.text import CodecRules
 from quern.train.checkpoint import Checkpoint
 from quern.train.encoders import Pretrained
@@ -74,6 +75,7 @@ class EntityTraining:
         kb: KnowledgeBase,
         init: Pretrained | None = None,
         vectors: WordVectors | None = None,
+        meaning: Path | None = None,
     ) -> None:
         """Look candidates up, fit the codec, build the network and its graphs.
 
@@ -84,9 +86,12 @@ class EntityTraining:
             kb: the knowledge base.
             init: an encoder to start from.
             vectors: of words, read beside the units.
+            meaning: the folder of a rank model of the base, to find candidates by meaning.
 
         Raises:
-            DataError: there is nothing to learn from or to choose by.
+            DataError: there is nothing to learn from or to choose by, or the rank model knows
+                none of the base's entities.
+            FolderError: the rank model cannot be read.
             TrainingError: ``init`` is not of the shape that ``plan`` asks for.
             StoreError: the knowledge base cannot be read.
         """
@@ -95,7 +100,9 @@ class EntityTraining:
         self.plan, self.kb, self._init, self._vectors = plan, kb, init, vectors
         self.dev = [standing(example) for example in dev]
         prepare(plan.schedule)
-        self.background = Background.learn(plan.candidates, train, kb)
+        self._meaning = meaning
+        near = None if meaning is None else _near(meaning, kb)
+        self.background = Background.learn(plan.candidates, train, kb, near)
         self._proposer = self.background.candidates(kb)
         options = self._options([standing(example) for example in train], own=True)
         self._dev_options = self._options(self.dev, own=False)
@@ -192,6 +199,8 @@ class EntityTraining:
             for name, content in parts.items():
                 (temporary / name).write_bytes(content)
             hashes = {name: folder.fingerprint(content) for name, content in parts.items()}
+            if self._meaning is not None:
+                hashes |= folder.embed(self._meaning, temporary, MEANING)
             written = self._manifest(threshold, fitted, data, hashes)
             folder.write_json(temporary / folder.MANIFEST, written)
             model = load_entities(temporary)
@@ -236,6 +245,17 @@ class EntityTraining:
         arrays, threads = named(weights), self.plan.schedule.threads
         encode, match = (Graph(graph.refill(arrays), threads) for graph in self._graphs)
         return EntityModel(self.codec, encode, match, self.plan.settings, self.background)
+
+
+def _near(path: Path, kb: KnowledgeBase) -> RankModel:
+    """A rank model that knows entities of a base."""
+    model = load_ranks(path)
+    if not kb.entities(model.ids):
+        raise DataError(
+            f"{path}: its items are no entities of {kb.path}; train one with: "
+            f"quern train ranks --kb {kb.path}"
+        )
+    return model
 
 
 def _texts(examples: Sequence[LinkExample], options: Sequence[Sequence[Options]]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -298,7 +299,9 @@ def _quantise(given: folder.ModelFolder, out: Path, runs: Mapping[str, Sequence[
         graph = f"{name}.onnx"
         quantise(given.path / graph, out / graph, inputs[::step], _ONE_ROW + _MARKS)
     for name in (folder.CODEC, folder.PRIORS, folder.NAMES, *given.manifest.parts):
-        if (given.path / name).exists():
+        if inner := os.path.dirname(name):
+            folder.embed(given.path / inner, out, inner)
+        elif (given.path / name).exists():
             shutil.copyfile(given.path / name, out / name)
     manifest = msgspec.structs.replace(given.manifest, precision="int8")
     folder.write_json(out / folder.MANIFEST, manifest)

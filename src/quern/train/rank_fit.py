@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from quern.data import data_hash, read_catalogue, read_ranks
-from quern.records import Item, RankExample
+from quern.data import data_hash, read_catalogue, read_links, read_ranks
+from quern.kb import KnowledgeBase
+from quern.links.meaning import called, items_of, spoken
+from quern.records import Item, LinkExample, RankExample
 from quern.train.fit import Start, read_both
 from quern.train.journey import Journey
 from quern.train.link_fit import without_facts
@@ -51,3 +53,37 @@ class RankFit(Journey):
         )
         data = data_hash(train) if isinstance(train, Path) else None
         super().__init__(training, data, begun.identity, allow)
+
+    @classmethod
+    def of_base(
+        cls,
+        train: Path | Sequence[LinkExample],
+        dev: Path | Sequence[LinkExample] | None,
+        kb: KnowledgeBase,
+        plan: RankPlan | None = None,
+        *,
+        start: Start | None = None,
+    ) -> RankFit:
+        """Learn to find the entities of a knowledge base, from its names and from mentions.
+
+        Args:
+            train: labelled mentions.
+            dev: labelled mentions to choose by; without them those of every tenth text, by its
+                hash, are held out of the training data.
+            kb: the knowledge base.
+            plan: settings.
+            start: see ``__init__``.
+
+        Raises:
+            DataError: see ``__init__``.
+            FolderError: see ``__init__``.
+            TrainingError: see ``__init__``.
+            StoreError: the base cannot be read.
+        """
+        known, held = read_both(train, dev, read_links)
+        items = items_of(kb)
+        ids = frozenset(item.id for item in items)
+        texts = [*called(kb), *spoken(known, ids)]
+        fit = cls(texts, spoken(held, ids), items, plan, start=start)
+        fit.data = data_hash(train) if isinstance(train, Path) else None
+        return fit
