@@ -91,3 +91,11 @@ def test_a_case_trains_and_tells_both(data: Path, monkeypatch: pytest.MonkeyPatc
     assert again["mrr"] == figures["mrr"]
     with pytest.raises(DataError, match="this needs data"):
         ranks_accuracy.run("rust-labels", Options())
+
+
+def test_a_composite_is_whole_or_in_parts() -> None:
+    found = [["a"], ["b", "a|c"], ["a", "c"], ["a", "b"]]
+    wanted = [frozenset("a"), frozenset("ac"), frozenset("ac"), frozenset("c")]
+    rows = ranks_accuracy._among(found, wanted)
+    assert (rows["recall"]["1"], rows["recall"]["5"]) == (0.25, 0.5)
+    assert (rows["parts"]["1"], rows["parts"]["5"]) == (0.25, 0.75)
