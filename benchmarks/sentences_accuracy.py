@@ -80,6 +80,8 @@ RECIPES = {
     "all-full": Recipe("all", "full", (*_PAIRS, *_WIDE, *_ENCODED, "loss=contrastive", *_CARD)),
     "all-contrastive": Recipe("all", "fast", (*_PAIRS, "loss=contrastive", *_CARD)),
     "all-wide": Recipe("all", "fast", (*_PAIRS, *_WIDE, "loss=contrastive", *_CARD)),
+    "all-gru": Recipe("all", "gru", (*_PAIRS, "loss=contrastive", *_CARD)),
+    "all-gru-wide": Recipe("all", "gru", (*_PAIRS, *_WIDE, "dim=256", "loss=contrastive", *_CARD)),
     "clinc150": Recipe("clinc150", "fast", _INTENTS),
     "banking77": Recipe("banking77", "fast", _INTENTS),
     "clinc150-full": Recipe("clinc150", "full", (*_INTENTS, *_FULL)),
