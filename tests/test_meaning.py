@@ -121,7 +121,7 @@ def test_the_better_place_counts() -> None:
         "near-1": Found.near(1),
         "near-3": Found.near(3),
     }
-    assert ordered(found) == ["spelt-1", "both", "spelt-2", "near-1", "near-3"]
+    assert ordered(found) == ["both", "spelt-1", "near-1", "spelt-2", "near-3"]
 
 
 # -- trained --------------------------------------------------------------------------------------

@@ -56,7 +56,8 @@ def keep(found: dict[str, Found], id_: str, new: Found) -> None:
 def ordered(found: Mapping[str, Found]) -> list[str]:
     """The best first: those found by name, then by the better place, by spelling or by meaning.
 
-    A fit and a cosine are no numbers of one kind; places are.
+    A fit and a cosine are no numbers of one kind; places are. Of two that are equal, the one by
+    meaning is first, since a name that is only similar is seldom meant.
     """
     by_name = sorted(found, key=lambda id_: rank(id_, found[id_]))
     sure = [id_ for id_ in by_name if found[id_].sure]
@@ -64,7 +65,8 @@ def ordered(found: Mapping[str, Found]) -> list[str]:
     places = {id_: found[id_].place for id_ in by_name[len(sure) :]}
     for place, id_ in enumerate(spelt):
         places[id_] = min(place, places[id_])
-    return sure + sorted(places, key=lambda id_: (places[id_], rank(id_, found[id_])))
+    near = {id_: found[id_].place for id_ in places}
+    return sure + sorted(places, key=lambda id_: (places[id_], near[id_], id_))
 
 
 def rank(id_: str, found: Found) -> tuple[float, float, float, str]:
