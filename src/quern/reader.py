@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, product
 from typing import NamedTuple, Protocol
 
 from quern.errors import TextError
 from quern.graphs.graph import fact_of
+from quern.graphs.passages import passages
 from quern.graphs.records import DocumentGraph, Evidence, Named, Node
-from quern.graphs.resolving import Place, resolve, value
+from quern.graphs.resolving import Place, parts_of, resolve, value
 from quern.links import EntityModel, ReadsMentions
 from quern.links.candidates import Base
 from quern.records import Link, Mention, Span, Triple
@@ -63,7 +64,7 @@ class Reader:
             values: predicates whose objects are plain values, beside those that are mostly digits.
         """
         self._facts, self._linking, self._values = facts, linking, frozenset(values)
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
 
     def __call__(
         self, texts: Sequence[str], documents: Sequence[str], min_score: float = 0.0
@@ -129,47 +130,49 @@ class Reader:
     def _document(
         self, document: str, text: str, facts: Sequence[Triple], links: Sequence[Link]
     ) -> DocumentGraph:
-        types = self._types(facts)
+        types = _types(facts)
         places = [
-            Place(
-                link.start, link.end, link.text, _node(link), types.get((link.start, link.end), "")
-            )
+            Place(*spot, link.text, _node(link), types.get(spot, ""))
             for link in links
+            for spot in [(link.start, link.end)]
         ]
-        nodes = resolve(text, places)
-        meant = {(link.start, link.end): node for link, node in zip(links, nodes, strict=True)}
+        meant = [parts_of(node) for node in resolve(text, places)]
+        of_spot = {place[:2]: nodes for place, nodes in zip(places, meant, strict=True)}
         evidence: dict[tuple[str, str, str], list[Evidence]] = {}
         values: list[Node] = []
         for fact in facts:
-            subject = meant[_spot(fact.subject)]
+            subject, object_ = _spot(fact.subject), _spot(fact.object)
             if self._is_value(fact):
-                object_ = value(fact.object.text, fact.object_type or "")
-                values.append(object_)
+                objects: Sequence[Node] = [value(fact.object.text, fact.object_type or "")]
+                values += objects
             else:
-                object_ = meant[_spot(fact.object)]
-            key = (subject.id, fact.predicate, object_.id)
-            place = Evidence(document, _spot(fact.subject), _spot(fact.object), fact.score)
-            evidence.setdefault(key, []).append(place)
+                objects = of_spot[object_]
+            place = Evidence(document, subject, object_, fact.score)
+            for one, other in product(of_spot[subject], objects):
+                evidence.setdefault((one.id, fact.predicate, other.id), []).append(place)
         named = [
             Named(link.start, link.end, link.text, node.id, link.score * link.link_score)
-            for link, node in zip(links, nodes, strict=True)
+            for link, nodes in zip(links, meant, strict=True)
+            for node in nodes
         ]
-        every = {node.id: node for node in chain(nodes, values)}
+        every = {node.id: node for node in chain(values, *meant)}
         return DocumentGraph(
             document,
             tuple(sorted(every.values())),
             tuple(sorted(named)),
             tuple(fact_of(key, places) for key, places in sorted(evidence.items())),
+            passages(text, chain.from_iterable(evidence.values())),
         )
 
-    def _types(self, facts: Sequence[Triple]) -> dict[_Spot, str]:
-        """What facts say of the types of their ends."""
-        types: dict[_Spot, str] = {}
-        for fact in facts:
-            for span, type_ in ((fact.subject, fact.subject_type), (fact.object, fact.object_type)):
-                if type_:
-                    types.setdefault(_spot(span), type_)
-        return types
+
+def _types(facts: Sequence[Triple]) -> dict[_Spot, str]:
+    """What facts say of the types of their ends."""
+    types: dict[_Spot, str] = {}
+    for fact in facts:
+        for span, type_ in ((fact.subject, fact.subject_type), (fact.object, fact.object_type)):
+            if type_:
+                types.setdefault(_spot(span), type_)
+    return types
 
 
 def _together(things: Sequence[Mention], found: Sequence[Mention]) -> list[Mention]:

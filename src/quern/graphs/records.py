@@ -92,6 +92,23 @@ class Fact(msgspec.Struct, frozen=True, order=True):
         return self.subject, self.predicate, self.object
 
 
+class Passage(msgspec.Struct, frozen=True, order=True):
+    """The sentence, or sentences, in which facts were read.
+
+    Attributes:
+        start: where it begins in its document, in code points.
+        text: it.
+    """
+
+    start: int
+    text: str
+
+    def holds(self, evidence: Evidence) -> bool:
+        """Whether both ends of a fact stand in it."""
+        places = (evidence.subject, evidence.object)
+        return all(self.start <= a and b <= self.start + len(self.text) for a, b in places)
+
+
 class DocumentGraph(msgspec.Struct, frozen=True):
     """What one document says.
 
@@ -100,9 +117,11 @@ class DocumentGraph(msgspec.Struct, frozen=True):
         nodes: what it speaks of, in the order of their ids.
         mentions: where it names them, in the order of their places.
         facts: what it says, in the order of their keys.
+        passages: where it says that, in order, none within another.
     """
 
     document: str
     nodes: tuple[Node, ...]
     mentions: tuple[Named, ...]
     facts: tuple[Fact, ...]
+    passages: tuple[Passage, ...] = ()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from quern.graphs.records import LOCAL, VALUE, Node
 from quern.links.abbreviations import abbreviations
+from quern.records import TOGETHER
 from quern.text.keys import keys_of
 from quern.text.units import is_han
 
@@ -60,6 +61,15 @@ def local(name: str, key: str, type_: str) -> Node:
     """What stands for a thing that the knowledge base lacks: the same name and type, one node."""
     digest = hashlib.sha256(f"{key}\0{type_}".encode("utf-8", "surrogatepass")).hexdigest()
     return Node(f"{LOCAL}{digest[:16]}", name, (type_,) if type_ else ())
+
+
+def parts_of(node: Node) -> tuple[Node, ...]:
+    """The nodes that one stands for: several where several entities are meant together."""
+    ids, names = node.id.split(TOGETHER), node.name.split(TOGETHER)
+    if len(ids) == 1 or not node.known:
+        return (node,)
+    names = names if len(names) == len(ids) else [node.name] * len(ids)
+    return tuple(Node(*each, node.types) for each in zip(ids, names, strict=True))
 
 
 def value(text: str, type_: str = "") -> Node:
