@@ -22,6 +22,7 @@ VERBS = {
     "evaluate": "Score a model on labelled data; optionally write a report of its errors.",
     "bench": "Measure a model's speed (and score) on your own file.",
     "extract": "Read facts out of texts.",
+    "read": "Read texts into a graph of linked facts.",
     "link": "Find what is named in texts.",
     "rank": "Find the best items of a catalogue for texts.",
     "vectors-of": "Give the vector of each text.",
