@@ -169,6 +169,16 @@ class GraphStore:
             assert node is not None
             yield node
 
+    def find(self, said: str) -> list[str]:
+        """The ids of nodes that have this id or, if none has, this name."""
+        for column in ("id", "name"):
+            rows = self._store.rows(
+                f"SELECT DISTINCT id FROM nodes WHERE {column} = ? ORDER BY id", [said]
+            )
+            if rows:
+                return [id_ for (id_,) in rows]
+        return []
+
     def mentions(self, document: str) -> list[Named]:
         """Where a document names nodes, in order.
 

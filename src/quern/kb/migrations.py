@@ -57,6 +57,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX evidence_by_predicate ON evidence (predicate)",
         "CREATE INDEX evidence_by_document ON evidence (document)",
         "CREATE INDEX nodes_by_document ON nodes (document)",
+        "CREATE INDEX nodes_by_name ON nodes (name)",
         "CREATE INDEX mentions_by_node ON mentions (node)",
         # The sentences that facts were read in.
         "CREATE TABLE passages (document INTEGER NOT NULL, start INTEGER NOT NULL,"
