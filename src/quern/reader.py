@@ -7,16 +7,20 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, product
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from quern.errors import TextError
+from quern.errors import DataError, TextError
 from quern.graphs.graph import fact_of
 from quern.graphs.passages import passages
 from quern.graphs.records import DocumentGraph, Evidence, Named, Node
 from quern.graphs.resolving import Place, parts_of, resolve, value
+from quern.kb import KnowledgeBase
 from quern.links import EntityModel, ReadsMentions
 from quern.links.candidates import Base
 from quern.records import Link, Mention, Span, Triple
+from quern.shipped import TripleReader, find
+from quern.tasks import load_entities, load_links
 
 _LITTLE = 0.25  # share of digits from which on an object is a plain value
 _Spot = tuple[int, int]
@@ -65,6 +69,37 @@ class Reader:
         """
         self._facts, self._linking, self._values = facts, linking, frozenset(values)
         self.seconds: dict[str, float] = defaultdict(float)
+
+    @classmethod
+    def open(
+        cls,
+        model: str | Path | None = None,
+        *,
+        links: str | Path | None = None,
+        entities: str | Path | None = None,
+        kb: KnowledgeBase | None = None,
+        values: Sequence[str] = (),
+    ) -> Reader:
+        """Open model folders, or shipped models by their names.
+
+        Args:
+            model: reads facts; without it, each text is read by the model that ships for it.
+            links: finds what is named besides; wants ``entities``.
+            entities: says which entities are meant; wants ``kb``.
+            kb: the knowledge base.
+            values: see ``__init__``.
+
+        Raises:
+            FolderError: one of them is not a model folder, or does another task.
+            DataError: one is wanted by another, and was not given.
+        """
+        facts = _facts_of(TripleReader(model))
+        if (entities is None) != (kb is None) or (links is not None and entities is None):
+            raise DataError("linking wants both entities=MODEL and kb=…; links=MODEL is for it")
+        if entities is None or kb is None:
+            return cls(facts, values=values)
+        finder = None if links is None else load_links(find(links), kb=kb.names)
+        return cls(facts, Linking(load_entities(find(entities)), kb, finder), values)
 
     def __call__(
         self, texts: Sequence[str], documents: Sequence[str], min_score: float = 0.0
@@ -163,6 +198,13 @@ class Reader:
             tuple(fact_of(key, places) for key, places in sorted(evidence.items())),
             passages(text, chain.from_iterable(evidence.values())),
         )
+
+
+def _facts_of(reader: TripleReader) -> ReadsFacts:
+    def facts(texts: Sequence[str], min_score: float = 0.0) -> list[list[Triple]]:
+        return [reading.triples for reading in reader(texts, min_score)]
+
+    return facts
 
 
 def _types(facts: Sequence[Triple]) -> dict[_Spot, str]:

@@ -19,8 +19,7 @@ from quern.data import TextForm
 from quern.errors import DataError
 from quern.graphs.records import DocumentGraph
 from quern.graphs.store import GraphStore
-from quern.reader import Linking, Reader
-from quern.records import Triple
+from quern.reader import Reader
 
 
 @click.command("read")
@@ -102,19 +101,10 @@ def command(
 def _reader(
     model: str | None, links: str | None, entities: str | None, kb: Path | None, stack: ExitStack
 ) -> Reader:
-    from quern.shipped import TripleReader, find
-    from quern.tasks import load_entities, load_links
-
-    triples = TripleReader(model)
-
-    def facts(texts: Sequence[str], min_score: float = 0.0) -> list[list[Triple]]:
-        return [reading.triples for reading in triples(texts, min_score)]
-
     if entities is None:
-        return Reader(facts)
+        return Reader.open(model)
     base = stack.enter_context(options.opened(kb))
-    finder = None if links is None else load_links(find(links), kb=base.names)
-    return Reader(facts, Linking(load_entities(find(entities)), base, finder))
+    return Reader.open(model, links=links, entities=entities, kb=base)
 
 
 def _named(texts: Iterator[Source]) -> Iterator[Source]:
