@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from quern.faq import Faq as Faq
     from quern.kb import KnowledgeBase as KnowledgeBase
+    from quern.reader import Reader as Reader
     from quern.schema import Schema as Schema
     from quern.shipped import load as load
     from quern.train.fit import fit as fit
 
 __version__ = "0.1.0"
-__all__ = ["Faq", "KnowledgeBase", "Schema", "__version__", "fit", "load"]
+__all__ = ["Faq", "KnowledgeBase", "Reader", "Schema", "__version__", "fit", "load"]
 
 _HOMES = {
     "fit": "quern.train.fit",
     "load": "quern.shipped",
     "Faq": "quern.faq",
     "KnowledgeBase": "quern.kb",
+    "Reader": "quern.reader",
     "Schema": "quern.schema",
 }
 

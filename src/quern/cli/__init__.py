@@ -22,11 +22,13 @@ VERBS = {
     "evaluate": "Score a model on labelled data; optionally write a report of its errors.",
     "bench": "Measure a model's speed (and score) on your own file.",
     "extract": "Read facts out of texts.",
+    "read": "Read texts into a graph of linked facts.",
     "link": "Find what is named in texts.",
     "rank": "Find the best items of a catalogue for texts.",
     "vectors-of": "Give the vector of each text.",
     "faq": "Keep questions and answers: build, ask, tune, add, remove.",
     "kb": "Keep a knowledge base: import entities, search, change, find their names in texts.",
+    "store": "Ask and change graphs that were read: query, why, conflicts, forget.",
     "info": "Say what a model folder holds, or which models there are.",
     "export": "Write a model folder in another form, such as int8.",
 }

@@ -38,6 +38,31 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE encodings (entity INTEGER NOT NULL, model TEXT NOT NULL,"
         " text TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (entity, model))",
     ),
+    (
+        # What documents say, each row by one document, so that one can be forgotten again. Nodes
+        # are named by ids: of entities, or of what the base lacks.
+        "CREATE TABLE documents (number INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " id TEXT NOT NULL UNIQUE, hash TEXT NOT NULL)",
+        "CREATE TABLE nodes (id TEXT NOT NULL, document INTEGER NOT NULL, name TEXT NOT NULL,"
+        " types TEXT, PRIMARY KEY (id, document)) WITHOUT ROWID",
+        "CREATE TABLE mentions (document INTEGER NOT NULL, start INTEGER NOT NULL,"
+        " stop INTEGER NOT NULL, words TEXT NOT NULL, node TEXT NOT NULL, score REAL NOT NULL,"
+        " PRIMARY KEY (document, start, stop, node)) WITHOUT ROWID",
+        "CREATE TABLE evidence (subject TEXT NOT NULL, predicate TEXT NOT NULL,"
+        " object TEXT NOT NULL, document INTEGER NOT NULL, subject_start INTEGER NOT NULL,"
+        " subject_stop INTEGER NOT NULL, object_start INTEGER NOT NULL,"
+        " object_stop INTEGER NOT NULL, score REAL NOT NULL, PRIMARY KEY (subject, predicate,"
+        " object, document, subject_start, subject_stop, object_start, object_stop)) WITHOUT ROWID",
+        "CREATE INDEX evidence_by_object ON evidence (object)",
+        "CREATE INDEX evidence_by_predicate ON evidence (predicate)",
+        "CREATE INDEX evidence_by_document ON evidence (document)",
+        "CREATE INDEX nodes_by_document ON nodes (document)",
+        "CREATE INDEX nodes_by_name ON nodes (name)",
+        "CREATE INDEX mentions_by_node ON mentions (node)",
+        # The sentences that facts were read in.
+        "CREATE TABLE passages (document INTEGER NOT NULL, start INTEGER NOT NULL,"
+        " words TEXT NOT NULL, PRIMARY KEY (document, start)) WITHOUT ROWID",
+    ),
 )
 
 KNOWLEDGE_BASE = Kind("knowledge base", APPLICATION, MIGRATIONS, "quern kb import {path} FILE")
