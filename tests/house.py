@@ -52,7 +52,7 @@ LAYERS = (
     Layer(
         (
             *("alignment", "calibration", "data", "embedding", "folder", "index", "kb"),
-            *("metrics", "page", "priors", "runtime", "schema", "store"),
+            *("metrics", "page", "priors", "runtime", "schema", "settings", "store"),
         )
     ),
     Layer(("links", "ranks", "sentences", "titles", "triples"), sideways=False),

@@ -10,6 +10,7 @@ from quern.cli import options
 from quern.cli.console import note, progress
 from quern.cli.watch import run
 from quern.errors import MissingExtra, TrainingError
+from quern.settings import with_words
 from quern.shipped import find
 
 
@@ -81,7 +82,6 @@ def command(
     try:
         from quern.train.distilling import Distilling, DistillingPlan, Texts
         from quern.train.fit import Start
-        from quern.train.settings import with_words
     except ModuleNotFoundError as error:
         raise MissingExtra("quern distill", "train") from error
     from quern.triples import PRESETS

@@ -12,6 +12,7 @@ import click
 from quern.cli import options
 from quern.cli.console import note, progress
 from quern.errors import DataError, MissingExtra, TrainingError
+from quern.settings import with_words
 
 if TYPE_CHECKING:
     from quern.train.checkpoint import Checkpoint
@@ -67,7 +68,6 @@ def command(
     try:
         from quern.train.encoders import Pretrained
         from quern.train.pretraining import Pretraining, PretrainingPlan
-        from quern.train.settings import with_words
     except ModuleNotFoundError as error:
         raise MissingExtra("quern pretrain", "train") from error
     if out.exists() and not overwrite:

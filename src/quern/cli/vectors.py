@@ -10,6 +10,7 @@ import click
 
 from quern.cli.console import Advance, note, progress
 from quern.errors import DataError, MissingExtra
+from quern.settings import with_words
 
 
 @click.command("vectors")
@@ -38,7 +39,6 @@ def command(raw: tuple[Path, ...], out: Path, words: tuple[str, ...], overwrite:
     """
     try:
         from quern.train import skipgram
-        from quern.train.settings import with_words
     except ModuleNotFoundError as error:
         raise MissingExtra("quern vectors", "train") from error
     if out.exists() and not overwrite:

@@ -1,17 +1,16 @@
-"""Settings as ``KEY=VALUE`` words: found by name in the parts of a plan, checked by type."""
+"""Plans of training from a preset and ``KEY=VALUE`` words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
 
 import msgspec
 
-from quern.errors import DataError
 from quern.links import LINK_PRESETS
 from quern.links.settings import ENTITY_PRESETS
 from quern.ranks import RANK_PRESETS
 from quern.sentences import SENTENCE_PRESETS
+from quern.settings import with_words
 from quern.train.entity_training import EntityPlan
 from quern.train.link_training import LinkPlan
 from quern.train.linker_training import LinkerPlan
@@ -19,8 +18,6 @@ from quern.train.rank_training import RankPlan
 from quern.train.sentence_training import SentencePlan
 from quern.train.triple_training import Plan
 from quern.triples import PRESETS
-
-_P = TypeVar("_P", bound=msgspec.Struct)
 
 
 def plan(preset: str, words: Sequence[str]) -> Plan:
@@ -58,39 +55,8 @@ def rank_plan(preset: str, words: Sequence[str]) -> RankPlan:
     return with_words(RankPlan(settings=RANK_PRESETS[preset]), words)
 
 
-def with_words(plan: _P, words: Sequence[str]) -> _P:
-    """Any plan, changed by ``KEY=VALUE`` words; a key is set in every part of it that has it.
-
-    Raises:
-        DataError: see ``plan``.
-    """
-    values = msgspec.to_builtins(plan)
-    parts = [part for part in values.values() if isinstance(part, dict)] + [values]
-    for word in words:
-        key, equals, value = word.partition("=")
-        having = [part for part in parts if key in part and not isinstance(part[key], dict)]
-        if not equals or not having:
-            known = sorted({k for p in parts for k, v in p.items() if not isinstance(v, dict)})
-            raise DataError(f"--set {word}: expected KEY=VALUE with KEY one of: {', '.join(known)}")
-        for part in having:
-            part[key] = _parse(value, part[key])
-    try:
-        return msgspec.convert(values, type(plan))
-    except msgspec.ValidationError as error:
-        raise DataError(f"--set: {error}") from error
-
-
 def listed(of: msgspec.Struct | None = None) -> Iterator[tuple[str, str]]:
     """Every setting of a plan (of triples, by default) with its default, for the help page."""
     for part in msgspec.to_builtins(of or Plan()).values():
         for key, value in part.items():
             yield key, msgspec.json.encode(value).decode()
-
-
-def _parse(value: str, default: Any) -> Any:
-    if isinstance(default, str):
-        return value
-    try:
-        return msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return value  # the conversion names the setting and the type it wants
