@@ -12,6 +12,7 @@ from quern import __version__
 from quern.errors import QuernError
 
 VERBS = {
+    "prepare": "Clean texts: HTML, Markdown, code, addresses, white space.",
     "check": "Look at labelled data before training: what fits, what is lost, what is odd.",
     "train": "Train a model on labelled data and write its folder.",
     "clean": "Let models vote on labels: what to add, what to remove.",

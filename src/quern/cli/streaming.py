@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from quern.data import Document, TextForm, documents, form_of, open_bytes
 from quern.errors import DataError
 
-_STDIN = Path("-")
+STDIN = Path("-")
 _CHUNK = 256  # texts read before their results are written
 
+_L = TypeVar("_L")
 _T = TypeVar("_T")
 
 
@@ -35,8 +36,8 @@ def sources(files: tuple[Path, ...], kind: TextForm | None) -> Iterator[Source]:
     Raises:
         DataError: a file or a line cannot be read.
     """
-    for file in files or (_STDIN,):
-        if file == _STDIN:
+    for file in files or (STDIN,):
+        if file == STDIN:
             for document in documents(sys.stdin.buffer, kind or "txt", "standard input"):
                 yield Source("-", document)
             continue
@@ -61,9 +62,9 @@ def chunks(texts: Iterator[Source]) -> Iterator[list[Source]]:
 
 
 def in_order(
-    pool: ThreadPoolExecutor,
-    work: Callable[[list[Source]], _T],
-    lots: Iterable[list[Source]],
+    pool: Executor,
+    work: Callable[[_L], _T],
+    lots: Iterable[_L],
     ahead: int,
 ) -> Iterator[_T]:
     """Results of ``work`` in the order of ``lots``, at most ``ahead`` under way."""

@@ -2,6 +2,7 @@
 
 from quern.data.documents import Document, TextForm, documents, form_of, texts_of
 from quern.data.lines import (
+    SHOWN,
     BadLine,
     bad_lines,
     data_hash,
@@ -13,6 +14,7 @@ from quern.data.lines import (
     writing,
 )
 from quern.data.links import read_links, scan_links
+from quern.data.preparing import Lot, Prepared, Preparing, lots, prepare
 from quern.data.questions import answer_id, read_faq, read_faq_examples
 from quern.data.ranks import read_catalogue, read_ranks, read_table, scan_catalogue, scan_ranks
 from quern.data.sentences import are_classes, read_pairs, read_sentences, scan_sentences
@@ -20,8 +22,12 @@ from quern.data.titles import read_titles, scan_titles
 from quern.data.triples import read_facts, read_triples, scan_triples
 
 __all__ = [
+    "SHOWN",
     "BadLine",
     "Document",
+    "Lot",
+    "Prepared",
+    "Preparing",
     "TextForm",
     "answer_id",
     "are_classes",
@@ -30,9 +36,11 @@ __all__ = [
     "decoded",
     "documents",
     "form_of",
+    "lots",
     "not_utf8",
     "numbered_lines",
     "open_bytes",
+    "prepare",
     "read_catalogue",
     "read_facts",
     "read_faq",

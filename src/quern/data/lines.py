@@ -16,7 +16,7 @@ from quern.errors import DataError
 
 _T = TypeVar("_T")
 
-_SHOWN = 5  # bad lines spelled out before the rest are only counted
+SHOWN = 5  # bad lines spelled out before the rest are only counted
 
 
 class BadLine(msgspec.Struct, frozen=True):
@@ -122,11 +122,19 @@ def decoded(stream: Iterable[bytes], name: str) -> Iterator[str]:
         yield (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).decode()
 
 
-def bad_lines(path: Path, bad: Sequence[BadLine], next_step: str) -> str:
-    """What to say of lines that cannot be read: the first few, and what to do."""
-    shown = "\n".join(f"  {path}:{row.line}: {row.why}" for row in bad[:_SHOWN])
-    more = f"\n  … and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
-    return f"{path}: {len(bad)} line(s) cannot be read:\n{shown}{more}\n{next_step}"
+def bad_lines(path: Path, bad: Sequence[BadLine], next_step: str, count: int | None = None) -> str:
+    """What to say of lines that cannot be read: the first few, and what to do.
+
+    Args:
+        path: the file.
+        bad: the lines, or the first ``SHOWN`` of them.
+        next_step: what to do.
+        count: how many there are, where not all are given.
+    """
+    count = len(bad) if count is None else count
+    shown = "\n".join(f"  {path}:{row.line}: {row.why}" for row in bad[:SHOWN])
+    more = f"\n  … and {count - SHOWN} more" if count > SHOWN else ""
+    return f"{path}: {count} line(s) cannot be read:\n{shown}{more}\n{next_step}"
 
 
 @contextmanager
