@@ -12,6 +12,7 @@ import msgspec
 from quern.cli.check_links import links
 from quern.cli.check_ranks import ranks
 from quern.cli.check_sentences import sentences
+from quern.cli.check_titles import titles
 from quern.cli.checked import (
     SHOWN,
     check_options,
@@ -38,6 +39,7 @@ def command() -> None:
 command.add_command(links)
 command.add_command(ranks)
 command.add_command(sentences)
+command.add_command(titles)
 
 
 @command.command("triples")

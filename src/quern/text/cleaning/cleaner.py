@@ -16,7 +16,7 @@ from quern.text.cleaning.named import Treatment, emails, instead, numbers, phone
 
 _ROUNDS = 8
 _LINE_ENDS = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
-_GAPS = re.compile(r"[^\S\n]+")
+_GAPS = re.compile(r" [^\S\n]+|[^\S\n ][^\S\n]*")  # all but a space by itself
 _EDGES = re.compile(r" ?\n ?")
 _BLANK = re.compile(r"\n{3,}")
 
@@ -118,7 +118,9 @@ def clean(text: str, settings: CleaningSettings | None = None) -> str:
 
 def space(text: str) -> str:
     """White space without what nobody reads; paragraphs stay apart."""
-    text = _EDGES.sub("\n", _GAPS.sub(" ", _LINE_ENDS.sub("\n", text)))
+    text = _GAPS.sub(" ", _LINE_ENDS.sub("\n", text))
+    if " \n" in text or "\n " in text:
+        text = _EDGES.sub("\n", text)
     return _BLANK.sub("\n\n", text).strip()
 
 

@@ -28,10 +28,12 @@ def blocks(text: str, replace: Replace) -> str:
     blank line and in no list, where it would be a paragraph.
     """
     lines, out, at = text.split("\n"), [], 0
-    blank, listed = True, False
+    blank, listed, fences = True, False, "```" in text or "~~~" in text
     while at < len(lines):
         line = lines[at]
-        stop = _fenced(lines, at) or (_indented(lines, at) if blank and not listed else at)
+        stop = (fences and _fenced(lines, at)) or at
+        if blank and not listed:
+            stop = max(stop, _indented(lines, at))
         if stop > at:
             out.append(replace("\n".join(lines[at:stop])))
             at, blank = stop, False
@@ -42,7 +44,8 @@ def blocks(text: str, replace: Replace) -> str:
             listed = _ITEM.match(line) is not None or (listed and (not blank or line[0].isspace()))
         blank = not line.strip()
         at += 1
-    return _PRE.sub(lambda found: replace(found[0]), "\n".join(out))
+    text = "\n".join(out)
+    return _PRE.sub(lambda found: replace(found[0]), text) if "<" in text else text
 
 
 def _fenced(lines: Sequence[str], at: int) -> int:
@@ -73,6 +76,8 @@ def _indented(lines: Sequence[str], at: int) -> int:
 
 def spans(text: str, replace: Replace) -> str:
     """Replace every piece of code within a paragraph: so many backticks, and as many again."""
+    if "`" not in text:
+        return text
     runs, paragraph = [], 0
     for found in _RUN.finditer(text):
         if found[0][0] == "`":
@@ -104,7 +109,7 @@ class Stash:
 
     def free(self, text: str) -> str:
         """Hide what looks like a hidden piece already, so that nothing is put back twice."""
-        return _OWN.sub(lambda found: self._put(found[0]), text)
+        return text if text.isascii() else _OWN.sub(lambda found: self._put(found[0]), text)
 
     def hide(self, piece: str) -> str:
         """What stands for a piece until ``back``: characters that no step looks for."""
@@ -116,7 +121,11 @@ class Stash:
 
     def back(self, text: str) -> str:
         """The text with its pieces in their places."""
-        return _HIDDEN.sub(lambda found: self._pieces[_number(found[1])], text)
+        return (
+            text
+            if _END not in text
+            else _HIDDEN.sub(lambda found: self._pieces[_number(found[1])], text)
+        )
 
 
 def _number(digits: str) -> int:
