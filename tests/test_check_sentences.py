@@ -127,7 +127,7 @@ def test_the_page_and_the_exit_status(tmp_path: Path) -> None:
 
 def test_the_page_explains_every_finding_and_its_examples_are_sound(tmp_path: Path) -> None:
     page = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
-    page = page[page.index("## Sentences in groups") : page.index("## Texts for extract")]
+    page = page[page.index("## Sentences in groups") : page.index("## Documents with titles")]
     for kind in SENTENCE_KINDS.values():
         assert f"\n| {kind.what} | " in page
     groups, pairs = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
