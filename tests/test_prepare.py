@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,14 @@ def test_processes_give_what_one_gives(tmp_path: Path) -> None:
     assert alone.stderr == both.stderr
     first = json.loads(one.read_bytes().split(b"\n")[0])
     assert first == {"text": clean("<i>0</i>  `0`"), "n": 0}
+
+
+def test_a_worker_that_is_ended_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(*_: object) -> None:
+        raise BrokenProcessPool("gone")
+
+    monkeypatch.setattr("quern.cli.prepare.in_order", ended)
+    path, out = write(tmp_path / "a.txt", "a"), tmp_path / "o.jsonl"
+    with pytest.raises(DataError, match="try fewer --workers"):
+        CliRunner().invoke(command, [str(path), "--out", str(out)], catch_exceptions=False)
+    assert not out.exists()

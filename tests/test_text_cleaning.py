@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -217,3 +220,16 @@ def test_time_is_linear_whatever_the_text(unit: str) -> None:
         start = time.perf_counter()
         clean(unit * (200_000 // len(unit)), chosen)
         assert time.perf_counter() - start < 10  # what grows with the square takes minutes
+
+
+def test_the_page_lists_the_steps_and_its_examples_are_true() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "preparing.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.MULTILINE)
+    defaults = msgspec.to_builtins(CleaningSettings())
+    assert rows == [(step, str(defaults[step]).lower()) for step in STEPS]
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    examples = re.findall(r"^(clean\(.*\))  # (.*)$", code, re.MULTILINE)
+    assert len(examples) == 2
+    names = {"clean": clean, "CleaningSettings": CleaningSettings}
+    for call, wanted in examples:
+        assert eval(call, names) == ast.literal_eval(wanted)
