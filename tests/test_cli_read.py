@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -76,6 +77,16 @@ def test_contradictions_are_shown(kept: Path, tmp_path: Path) -> None:
     schema.write_text('{"predicates": {"导演": {}}}', encoding="utf-8")
     result = run("store", "conflicts", kept, "--schema", schema)
     assert 'no predicate is "single"' in str(result.exception)
+
+
+def test_a_graph_is_exported(kept: Path, tmp_path: Path) -> None:
+    result = run("store", "export", kept, tmp_path / "graph.nt")
+    assert re.search(
+        r"[1-9] nodes and [1-9] facts written to .*graph\.nt \(ntriples\)", result.stderr
+    )
+    assert "林桐" in (tmp_path / "graph.nt").read_text(encoding="utf-8")
+    result = run("store", "export", kept, tmp_path / "graph.doc")
+    assert "its name does not say the form" in str(result.exception)
 
 
 def test_a_document_can_be_forgotten(kept: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ VERBS = {
     "vectors-of": "Give the vector of each text.",
     "faq": "Keep questions and answers: build, ask, tune, add, remove.",
     "kb": "Keep a knowledge base: import entities, search, change, find their names in texts.",
-    "store": "Ask and change graphs that were read: query, why, conflicts, forget.",
+    "store": "Ask, change and export graphs that were read: query, why, conflicts, forget.",
     "info": "Say what a model folder holds, or which models there are.",
     "export": "Write a model folder in another form, such as int8.",
 }

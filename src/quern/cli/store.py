@@ -15,6 +15,7 @@ from quern.cli import options
 from quern.cli.console import note
 from quern.cli.table import columns, numbers
 from quern.errors import DataError, StoreError
+from quern.graphs.exports import FORMS, Form, export
 from quern.graphs.records import Fact, Node
 from quern.graphs.store import Asked, GraphStore
 from quern.schema import Schema
@@ -32,6 +33,7 @@ def command() -> None:
       quern store stats town.kb
       quern store query town.kb --node "Mara Holt" --min-score 0.8
       quern store why town.kb "Mara Holt" "born in" Quay
+      quern store export town.kb town.ttl
       quern store forget town.kb notes.txt:17
     """
 
@@ -139,6 +141,30 @@ def forget(store: Path, documents: tuple[str, ...]) -> None:
         if lacking:
             raise StoreError(f"{store}: no document '{lacking[0]}'; nothing was forgotten")
         note(f"{opened.forget(documents):,} documents forgotten")
+
+
+@command.command("export")
+@_FILE
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([*FORMS, "neo4j"]),
+    help="By the name of OUT (.nt, .ttl, .jsonld, .graphml), where not given; neo4j writes two CSV "
+    "files into the folder OUT.",
+)
+def export_(store: Path, out: Path, form: Form | None) -> None:
+    """Write the graph of STORE to OUT, in a form that other programs read.
+
+    \b
+    Examples:
+      quern store export town.kb town.ttl
+      quern store export town.kb import/ --format neo4j
+    """
+    with GraphStore(store) as opened:
+        stats = opened.stats()
+        written = export(opened, out, form)
+    note(f"{stats.nodes:,} nodes and {stats.facts:,} facts written to {out} ({written})")
 
 
 def _nodes(store: GraphStore, said: str) -> list[str]:
