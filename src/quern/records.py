@@ -385,6 +385,13 @@ class TitleExample(msgspec.Struct, frozen=True):
     line: int = 0
 
 
+class Headline(msgspec.Struct, frozen=True):
+    """A title that a model proposes, and the mean log probability of its tokens."""
+
+    text: str
+    score: float
+
+
 class Ranked(msgspec.Struct, frozen=True):
     """An item for a text, and how well it fits (the cosine)."""
 
