@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 
+from quern.cli.evaluate_tables import Asked
+from quern.cli.evaluate_titles import evaluate_titles as evaluate_titles_verb
+from quern.data import data_hash
 from quern.errors import MissingExtra
 from quern.evaluation.figures import bootstrap_mean
+from quern.evaluation.title_report import samples, title_report
 from quern.evaluation.titles import (
     evaluate_titles,
     judge_titles,
@@ -16,6 +25,7 @@ from quern.evaluation.titles import (
     summarise_titles,
 )
 from quern.records import Headline, TitleExample
+from test_report import Page
 
 EXAMPLES = [
     TitleExample("The tram to the harbour stood still.\nNobody knew why.", "Tram stands still"),
@@ -105,3 +115,65 @@ def test_without_the_extra_it_says_so(missing: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(MissingExtra, match=r"pip install 'quern\[evaluate\]'"):
         evaluate_titles(says(), EXAMPLES)  # and the model was not asked
+
+
+# -- the page and the verb ------------------------------------------------------------------
+
+ODD = [
+    TitleExample("<b>The tram</b> stood still.", "Tram </p><script>", "<id>", 3),
+    *[TitleExample(f"Car {n} stood still.", f"Car {n}", None, n) for n in range(4, 40)],
+]
+PROPOSED = ["tram & violins <script>", *[f"Car {n} stood" for n in range(4, 39)], None]
+
+
+def test_the_page_holds_a_seeded_sample() -> None:
+    judged = judge_titles(says(*PROPOSED), ODD)
+    figures = summarise_titles(judged)
+    whole = title_report(figures, judged, "ours <on> theirs")
+    assert whole.count("<article>") == 37
+    assert whole == title_report(figures, judged, "ours <on> theirs")
+    few = title_report(figures, judged, "t", limit=5, seed=1)
+    assert few.count("<article>") == 5
+    assert "5 of 37 documents, drawn by chance (seed 1)" in few
+    assert few != title_report(figures, judged, "t", limit=5, seed=2)
+    lines = [each.example.line for each in samples(judged, 5, 1)]
+    assert lines == sorted(set(lines))
+    assert samples(judged, 0, 1) == []
+
+
+def test_the_page_escapes_everything_and_marks_words() -> None:
+    judged = judge_titles(says(*PROPOSED), ODD)
+    whole = title_report(summarise_titles(judged), judged, "a <b> title")
+    page = Page(whole)
+    assert [tag for tag, _ in page.tags].count("script") == 1  # the page's own
+    assert page.texts[0] == ODD[0].body
+    marks = {(data, classes) for data, classes in page.pieces if classes}
+    assert ("tram", frozenset({"right"})) in marks
+    assert ("violins", frozenset({"missed"})) in marks
+    assert ("script", frozenset({"right", "missed"})) in marks
+    assert ("stood", frozenset({"right"})) not in marks
+    assert '<span class="soft">none</span>' in whole
+    assert "line 3 · id &lt;id&gt; · ROUGE-1 " in whole
+    assert "log probability of a token -1.00" in whole
+
+
+def test_the_verb_tells_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "test.jsonl"
+    rows = [{"body": e.body, "title": e.title} for e in EXAMPLES]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    manifest = SimpleNamespace(data=data_hash(data))
+    folder = SimpleNamespace(path=tmp_path / "model", manifest=manifest)
+    titles = ("TRAM still stands", "violins", None)
+    asked = Asked(data, None, tmp_path / "page.html", 2, None, "json", 1)
+    evaluate_titles_verb(folder, says(*titles), asked)
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert told["rouge1"] == pytest.approx(1 / 2)
+    assert told["proposed"]["empty"] == 1
+    assert told["data"] == manifest.data
+    assert "the model was trained on this very file" in err
+    assert (tmp_path / "page.html").read_text("utf-8").count("<article>") == 2
+    evaluate_titles_verb(folder, says(*titles), msgspec.structs.replace(asked, form="table"))
+    out = capsys.readouterr().out
+    assert re.search(r"ROUGE-1 +0\.500", out)
+    assert re.search(r"titles without a word +1 +0\n", out)
