@@ -73,6 +73,7 @@ LAYERS = (
             "reader",
             "shipped",
             "tasks",
+            "vector_store",
         )
     ),
     Layer(EXTRAS, sideways=False),
