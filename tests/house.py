@@ -72,6 +72,7 @@ LAYERS = (
             "graphs",
             "reader",
             "shipped",
+            "similar",
             "tasks",
             "vector_store",
         )

@@ -57,7 +57,7 @@ ENTRIES = [
 def model(monkeypatch: pytest.MonkeyPatch) -> Letters:
     made = Letters()
     monkeypatch.setattr(module, "find", Path)
-    monkeypatch.setattr(module, "load_sentences", lambda path: made)
+    monkeypatch.setattr(module, "load_encoder", lambda path: made)
     return made
 
 

@@ -19,6 +19,7 @@ from quern.runtime import Averaged, Runs
 from quern.triples import ReadsTriples, Thresholds, TripleModel, TripleUnion
 
 if TYPE_CHECKING:
+    from quern.embedding import Encodes
     from quern.links import EntityModel, FindsNames, MentionModel
     from quern.ranks import RankModel
     from quern.sentences import SentenceModel
@@ -108,7 +109,8 @@ def _open_ranks(folder: ModelFolder, threads: int) -> RankModel:
         for name in (RANK_VECTORS, RANK_ROWS)
         if name in folder.manifest.parts or name == RANK_VECTORS
     )
-    embedder = Embedder(folder.codec, folder.graph("encode", threads), settings)
+    encode = folder.graph("encode", threads)
+    embedder = Embedder(folder.codec, encode, settings, _identity(folder))
     return RankModel(embedder, ids, vectors, settings.items, *rows)
 
 
@@ -126,9 +128,12 @@ def _open_sentences(folder: ModelFolder, threads: int) -> SentenceModel:
 
     settings = msgspec.convert(folder.manifest.settings, SentenceSettings)
     encode = folder.graph("encode", threads)
-    # Vectors depend on this graph and the codec.
-    identity = fingerprint(f"{folder.manifest.codec}{folder.graph_hash('encode')}".encode())
-    return SentenceModel(folder.codec, encode, settings, identity)
+    return SentenceModel(folder.codec, encode, settings, _identity(folder))
+
+
+def _identity(folder: ModelFolder) -> str:
+    """What tells the vectors of a folder from any other's: they depend on graph and codec."""
+    return fingerprint(f"{folder.manifest.codec}{folder.graph_hash('encode')}".encode())
 
 
 def _fields(settings: Mapping[str, Any], of: type[msgspec.Struct]) -> dict[str, Any]:
@@ -226,6 +231,23 @@ def load_ranks(path: str | Path, *, threads: int = 1) -> RankModel:
     with _opened(path) as folder:
         _of_task(folder, "ranks")
         return _open_ranks(folder, threads)
+
+
+def load_encoder(path: str | Path, *, threads: int = 1) -> Encodes:
+    """Open a folder for the vectors that it makes of texts: of sentences, or for ranks.
+
+    Args:
+        path: the folder.
+        threads: see ``load``.
+
+    Raises:
+        FolderError: see ``load``.
+    """
+    with _opened(path) as folder:
+        if folder.manifest.task == "ranks":
+            return _open_ranks(folder, threads).embedder
+        _of_task(folder, "sentences")
+        return _open_sentences(folder, threads)
 
 
 def load_any(

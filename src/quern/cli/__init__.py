@@ -28,6 +28,7 @@ VERBS = {
     "rank": "Find the best items of a catalogue for texts.",
     "vectors-of": "Give the vector of each text.",
     "faq": "Keep questions and answers: build, ask, tune, add, remove.",
+    "similar": "Keep documents and find those like a text: build, ask, add, remove.",
     "kb": "Keep a knowledge base: import entities, search, change, find their names in texts.",
     "store": "Ask, change and export graphs that were read: query, why, conflicts, forget.",
     "info": "Say what a model folder holds, or which models there are.",

@@ -10,13 +10,14 @@ import msgspec
 import numpy as np
 
 from quern.calibration import PlattScaling
-from quern.data import answer_id
+from quern.data import content_id
+from quern.embedding import Vectors
 from quern.errors import DataError
 from quern.faq.store import Store
 from quern.faq.tuning import Tuned, judge, share_of, tune
 from quern.records import FaqAnswer, FaqEntry, FaqExample, FaqReply
 from quern.vector_store import VectorStore
-from quern.vector_store.store import LOT, Advance, Ids, Vectors, added, removed
+from quern.vector_store.store import LOT, Advance, Ids, added, removed
 
 NEARLY = 0.02  # below the best score, an answer is nearly as good
 _MORE = 4  # phrasings looked at for each answer that is asked for
@@ -190,12 +191,12 @@ class Faq(VectorStore[Store]):
         Who gave no id means the answer with the same words.
         """
         words = {
-            e.answer: e.id for e in entries if e.id != answer_id(e.answer)
+            e.answer: e.id for e in entries if e.id != content_id(e.answer)
         } | self._store.words()
         known: dict[str, tuple[str, set[str]]] = {}
         new = []
         for entry in entries:
-            given = entry.id != answer_id(entry.answer)
+            given = entry.id != content_id(entry.answer)
             id_ = entry.id if given else words.get(entry.answer, entry.id)
             if id_ not in known:
                 there = self._store.entry(id_) or FaqEntry(id_, entry.answer, ())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from quern.embedding import Vectors
 from quern.records import FaqEntry
 from quern.store import Kind
-from quern.vector_store import VectorRows, Vectors
+from quern.vector_store import VectorRows
 from quern.vector_store.rows import ABOUT
 
 _STEPS = (

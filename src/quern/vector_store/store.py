@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Generic, Protocol, Self, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quern.embedding import Encodes, Vectors
 from quern.errors import DataError, FolderError, StoreError
 from quern.index import Index
 from quern.shipped import find
-from quern.tasks import load_sentences
+from quern.tasks import load_encoder
 from quern.text import wordless
 from quern.vector_store.following import FollowingIndex, fill, in_memory, new_collection
 from quern.vector_store.rows import VectorRows, remove, remove_beside
@@ -23,19 +24,8 @@ LOT = 1024  # texts that are given vectors at once
 _SHOWN = 60  # characters of a text in an error
 
 Ids = NDArray[np.int64]
-Vectors = NDArray[np.float32]
 Advance = Callable[[int], None]
 R = TypeVar("R", bound=VectorRows)
-
-
-class Encodes(Protocol):
-    """What gives vectors of texts, as ``SentenceModel`` does."""
-
-    dim: int
-    identity: str | None
-
-    def __call__(self, texts: Sequence[str]) -> Vectors:
-        """Unit rows, 0 for a text without direction."""
 
 
 class VectorStore(Generic[R]):
@@ -90,7 +80,7 @@ class VectorStore(Generic[R]):
         if path.exists() and not overwrite:
             raise StoreError(f"{path}: exists already; choose another name, or pass --overwrite")
         folder = find(model)
-        encodes = load_sentences(folder)
+        encodes = load_encoder(folder)
         # What cannot be had is told before anything is read.
         served = new_collection(index, encodes.dim) if "://" in index else None
         if served is None:
@@ -131,7 +121,7 @@ class VectorStore(Generic[R]):
         with ExitStack() as undo:
             store = undo.enter_context(closing(cls.rows(path)))
             folder = find(model) if model else _folder(path, store)
-            opened = cls.of(path, store, load_sentences(folder))
+            opened = cls.of(path, store, load_encoder(folder))
             undo.pop_all()
         return opened
 
