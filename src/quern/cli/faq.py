@@ -21,8 +21,7 @@ from quern.evaluation.wording import share
 
 if TYPE_CHECKING:
     from quern.evaluation.retrieval import Cut
-    from quern.faq import Faq
-    from quern.records import FaqReply
+    from quern.faq import Faq, FaqReply
 
 _FILE = click.argument("faq", type=click.Path(path_type=Path))
 _MODEL = click.option("--model", help="Folder of its model, where that has moved.")

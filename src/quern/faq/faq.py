@@ -13,9 +13,10 @@ from quern.calibration import PlattScaling
 from quern.data import content_id
 from quern.embedding import Vectors
 from quern.errors import DataError
+from quern.faq.replies import FaqAnswer, FaqReply
 from quern.faq.store import Store
 from quern.faq.tuning import Tuned, judge, share_of, tune
-from quern.records import FaqAnswer, FaqEntry, FaqExample, FaqReply
+from quern.records import FaqEntry, FaqExample
 from quern.vector_store import VectorStore
 from quern.vector_store.store import LOT, Advance, Ids, added, removed
 
