@@ -352,12 +352,7 @@ class TitleExample(msgspec.Struct, frozen=True):
 
 
 class Headline(msgspec.Struct, frozen=True):
-    """A title that was proposed for a document.
-
-    Attributes:
-        text: the title.
-        score: mean of the log probabilities of the steps that wrote it; 0 would be certain.
-    """
+    """A title for a document, and the mean of the log probabilities of the steps that wrote it."""
 
     text: str
     score: float
