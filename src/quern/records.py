@@ -385,6 +385,30 @@ class TitleExample(msgspec.Struct, frozen=True):
     line: int = 0
 
 
+class Headline(msgspec.Struct, frozen=True):
+    """A title that was proposed for a document.
+
+    Attributes:
+        text: the title.
+        score: mean of the log probabilities of the steps that wrote it; 0 would be certain.
+    """
+
+    text: str
+    score: float
+
+
+class Titled(msgspec.Struct, frozen=True):
+    """The titles of one document.
+
+    Attributes:
+        titles: the best first; none for a document without a unit.
+        read: share of the document that was read.
+    """
+
+    titles: tuple[Headline, ...]
+    read: float
+
+
 class Ranked(msgspec.Struct, frozen=True):
     """An item for a text, and how well it fits (the cosine)."""
 

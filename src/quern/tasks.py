@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from quern.links import EntityModel, FindsNames, MentionModel
     from quern.ranks import RankModel
     from quern.sentences import SentenceModel
+    from quern.titles import TitleModel
 
 
 def _open_triples(folder: ModelFolder, threads: int) -> ReadsTriples:
@@ -131,6 +132,16 @@ def _open_sentences(folder: ModelFolder, threads: int) -> SentenceModel:
     return SentenceModel(folder.codec, encode, settings, identity)
 
 
+def _open_titles(folder: ModelFolder, threads: int) -> TitleModel:
+    from quern.titles import Pieces, TitleModel, TitleSettings
+
+    settings = msgspec.convert(folder.manifest.settings, TitleSettings)
+    pieces = Pieces(msgspec.json.decode(folder.part(TITLE_PIECES), type=list[str]))
+    encode, step = folder.graph("encode", threads), folder.graph("step", threads)
+    identity = fingerprint(f"{folder.manifest.codec}{folder.graph_hash('encode')}".encode())
+    return TitleModel(folder.codec, encode, step, pieces, settings, identity)
+
+
 def _fields(settings: Mapping[str, Any], of: type[msgspec.Struct]) -> dict[str, Any]:
     """Of the settings in a manifest, those that one struct has."""
     return {key: value for key, value in settings.items() if key in of.__struct_fields__}
@@ -143,11 +154,13 @@ TASKS: dict[str, str] = {
     "entities": "it chooses entities: quern link --entities",
     "sentences": "it makes vectors of sentences: quern vectors-of",
     "ranks": "it finds items of a catalogue: quern rank",
+    "titles": "it gives titles to documents: quern title",
 }
 
 # What the folder of a rank model holds besides; rows are what was learned of items beside texts.
 RANK_IDS, RANK_VECTORS, RANK_ROWS = "items.json", "items.npy", "rows.npy"
 MEANING = "meaning"  # the folder of the rank model that an entity model asks
+TITLE_PIECES = "pieces.json"  # what a title model spells with
 ENCODER = "encoder"  # the task of a folder that no graph comes with
 
 
@@ -228,9 +241,24 @@ def load_ranks(path: str | Path, *, threads: int = 1) -> RankModel:
         return _open_ranks(folder, threads)
 
 
+def load_titles(path: str | Path, *, threads: int = 1) -> TitleModel:
+    """Open a folder that gives titles to documents.
+
+    Args:
+        path: the folder.
+        threads: see ``load``.
+
+    Raises:
+        FolderError: see ``load``.
+    """
+    with _opened(path) as folder:
+        _of_task(folder, "titles")
+        return _open_titles(folder, threads)
+
+
 def load_any(
     path: str | Path, *, kb: FindsNames | None = None, threads: int = 1
-) -> ReadsTriples | MentionModel | EntityModel | SentenceModel | RankModel:
+) -> ReadsTriples | MentionModel | EntityModel | SentenceModel | RankModel | TitleModel:
     """Open the folder of a model of any task; see ``load`` and ``load_links``."""
     task = ModelFolder(Path(path)).manifest.task
     if task == "links":
@@ -241,6 +269,8 @@ def load_any(
         return load_sentences(path, threads=threads)
     if task == "ranks":
         return load_ranks(path, threads=threads)
+    if task == "titles":
+        return load_titles(path, threads=threads)
     return load(path, threads=threads)
 
 
