@@ -163,9 +163,9 @@ class TitleItems:
         of_text = net.read(batch)
         made, looks = self._made(net, of_text, batch)
         told = _told(batch["targets"])
+        likely, smooth = step_scores(net, made, looks, batch["targets"])
+        smoothing = self.fitting.smoothing
         with torch.autocast("cpu", enabled=False):
-            likely, smooth = step_scores(net, made, looks, batch["targets"])
-            smoothing = self.fitting.smoothing
             terms = {"title": -((1 - smoothing) * likely + smoothing * smooth).mean()}
             if self.settings.covers:
                 seen = made.attention.cumsum(1) - made.attention
