@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,7 +26,7 @@ _Found = tuple[list[Source], NDArray[np.float32]]
 
 @click.command("vectors-of")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--model", required=True, help="A model folder (quern train sentences).")
+@click.option("--model", required=True, help="A model folder (quern train sentences, or titles).")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -43,8 +44,9 @@ def command(
 ) -> None:
     """Give the vector of each text in FILES, or in standard input.
 
-    A .txt file holds a text on each line, a .jsonl file an object with a "text" (and perhaps an
-    "id"); either may be gzipped. Vectors have length 1: the product of two says how alike their
+    A .txt file holds a text on each line, a .jsonl file an object with a "text" or a "body" (and
+    perhaps an "id"); either may be gzipped. A model of titles gives the vectors that it keeps near
+    those of their titles. Vectors have length 1: the product of two says how alike their
     texts are. A text without a letter, digit or mark has no vector: its numbers are 0. Rows stand
     in the order of the input; memory does not grow with it.
 
@@ -52,13 +54,22 @@ def command(
     Examples:
       quern vectors-of --model my-sentences questions.txt --out questions.npy
       quern vectors-of --model my-sentences < questions.txt > questions.jsonl
+      quern vectors-of --model my-titles issues.jsonl --out issues.npy
     """
+    from quern.folder import ModelFolder
     from quern.shipped import find
-    from quern.tasks import load_sentences
+    from quern.tasks import load_sentences, load_titles
 
     if out is not None and out.suffix != ".npy":
         raise click.BadParameter(f"{out}: write to a name that ends in .npy", param_hint="--out")
-    encode = load_sentences(find(model))
+    path = find(model)
+    encode: Callable[[Sequence[str]], NDArray[np.float32]]
+    if ModelFolder(path).manifest.task == "titles":
+        titles = load_titles(path)
+        encode, dim = titles.vectors, titles.dim
+    else:
+        encode = sentences = load_sentences(path)
+        dim = sentences.dim
     count = 0
     with ExitStack() as stack:
         write: _Writes = _Lines() if out is None else _Rows(stack.enter_context(writing(out)))
@@ -72,8 +83,8 @@ def command(
             write(lot, vectors)
             count += len(lot)
             advance(len(lot))
-        write.end((count, encode.dim))
-    note(f"{count:,} texts, vectors of {encode.dim} numbers")
+        write.end((count, dim))
+    note(f"{count:,} texts, vectors of {dim} numbers")
 
 
 class _Writes(Protocol):

@@ -37,7 +37,7 @@ class Hypothesis(NamedTuple):
 
     def normed(self, alpha: float) -> float:
         """What titles of different lengths are compared by."""
-        return self.total / self.length**alpha
+        return float(self.total / self.length**alpha)
 
 
 class Begun(NamedTuple):
@@ -106,12 +106,12 @@ def write(
         totals[over] = _NEVER
         if over.all():
             break
-        keep, parents = slice(None), chosen.parents
+        parents = chosen.parents
         if (~over).sum() <= _FULL * len(texts):
             keep = np.flatnonzero(~over)
             fixed = {name: array[keep] for name, array in fixed.items()}
-            texts, steps, totals, parents = texts[keep], steps[keep], totals[keep], parents[keep]
-            rows = rows[keep]
+            texts, steps, totals = texts[keep], steps[keep], totals[keep]
+            rows, parents = rows[keep], parents[keep]
         carried = {name: results[f"next_{name}"][rows, parents] for name in carried}
     for row, beam in zip(*np.nonzero(totals > _NEVER), strict=True):
         kept = tuple(steps[row, beam].tolist())
@@ -149,7 +149,7 @@ def _over(
 ) -> NDArray[np.bool_]:
     """Texts of which nothing better is to be expected, from how their beams stand now."""
     best = totals.max(axis=1)
-    over = best == _NEVER
+    over: NDArray[np.bool_] = best == _NEVER
     if plan.temperature is not None:
         return over
     for row, ended in enumerate(found):
@@ -235,13 +235,13 @@ class _Draw:
     def __call__(self, totals: Floats, scores: Floats, texts: Numbers, at: int) -> _Chosen:
         count, beams, width = scores.shape
         drawn = self._drawn[texts, :, at]
-        columns = largest(scores.reshape(-1, width), self._top_k)
-        values = np.take_along_axis(scores.reshape(-1, width), columns, axis=1)
-        shape = (count, beams, -1)
-        columns, values = columns.reshape(shape), values.reshape(shape)
-        if beams < drawn.shape[1]:  # the first step is the same for all titles
-            columns, values = (np.repeat(a, drawn.shape[1], axis=1) for a in (columns, values))
-            totals = np.repeat(totals, drawn.shape[1], axis=1)
+        flat = scores.reshape(-1, width)
+        columns = largest(flat, self._top_k)
+        values = np.take_along_axis(flat, columns, axis=1).reshape(count, beams, -1)
+        columns = columns.reshape(count, beams, -1)
+        if (times := drawn.shape[1] // beams) > 1:  # the first step is the same for all titles
+            columns, values = columns.repeat(times, axis=1), values.repeat(times, axis=1)
+            totals = totals.repeat(times, axis=1)
         weights = np.exp((values - values[..., :1]) / self._temperature).cumsum(axis=2)
         place = (weights < drawn[..., None] * weights[..., -1:]).sum(axis=2, keepdims=True)
         steps = np.take_along_axis(columns, place, axis=2)[..., 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,9 +53,7 @@ class TitleModel:
         """The best titles of each document; see ``titled``."""
         return [list(titled.titles) for titled in self.titled(texts, n, decoding)]
 
-    def titled(
-        self, texts: Sequence[str], n: int = 1, decoding: Decoding = _BEAM
-    ) -> list[Titled]:
+    def titled(self, texts: Sequence[str], n: int = 1, decoding: Decoding = _BEAM) -> list[Titled]:
         """Give titles to documents.
 
         Args:
@@ -104,13 +102,10 @@ class TitleModel:
     def _readings(self, texts: Sequence[str]) -> list[Reading]:
         return [read(self.codec, self.pieces, text, self.settings.limit) for text in texts]
 
-    def _groups(
-        self, readings: Sequence[Reading]
-    ) -> list[tuple[list[int], Results, Arrays]]:
+    def _groups(self, readings: Sequence[Reading]) -> Iterator[tuple[list[int], Results, Arrays]]:
         """Documents with units, read in groups: which, what is made of them, their sources."""
         full = [i for i, reading in enumerate(readings) if reading.window.stop]
         sizes = [readings[i].window.stop for i in full]
-        found = []
         for places in batches(sizes, self.batch_size):
             group = [full[place] for place in places]
             length = padded(sizes[places[-1]])
@@ -119,8 +114,7 @@ class TitleModel:
             parts = [(reading.encoding, reading.window) for reading in run]
             results = self._encode(self.codec.arrays(parts, length))
             results = {name: array[: len(group)] for name, array in results.items()}
-            found.append((group, results, source_arrays(run[: len(group)], length)))
-        return found
+            yield group, results, source_arrays(run[: len(group)], length)
 
     def _begun(
         self, results: Results, sources: Arrays, texts: Sequence[str], decoding: Decoding

@@ -104,7 +104,7 @@ class Pieces:
             source: of its document; None where nothing can be taken over.
         """
         title = plain(title)
-        new = {} if source is None else dict(zip(source.new, range(len(self), 1 << 31)))
+        new = {} if source is None else {f: i for i, f in enumerate(source.new, len(self))}
         steps: list[int] = []
         for form in forms(title, split(title)):
             if not steps and source is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,11 +14,12 @@ from torch.nn import functional as F
 
 from quern.records import TitleExample
 from quern.runtime import padded
-from quern.text import Encoding, TextCodec, Window
+from quern.text import TextCodec, Window
 from quern.titles import END, Pieces, Reading, TitleFitting, TitleSettings, read, source_arrays
 from quern.titles.pieces import OTHER, PAD, START, plain
 from quern.train.batches import Order, Places, forget_words, permuted
 from quern.train.cosine import cosines
+from quern.train.loop import hash_seed
 from quern.train.titles import Looks, Made, Read, TitleNet
 
 _SCALE = 20.0  # of the cosines of documents and titles
@@ -38,20 +40,20 @@ class Lost(NamedTuple):
     """What of the data is not learned from, counted.
 
     Attributes:
+        empty: lines whose document or title has no unit.
         bodies: documents that go on behind what is read of them.
         units: of all documents, that are not read.
-        of: of all documents, all units.
+        of: all units of all documents.
         cut: titles that go on behind what is learned of them.
-        characters: steps of titles that no piece has.
-        empty: lines of documents or titles without a unit.
+        characters: of titles, that no piece has.
     """
 
-    bodies: int
-    units: int
-    of: int
-    cut: int
-    characters: int
     empty: list[int]
+    bodies: int = 0
+    units: int = 0
+    of: int = 0
+    cut: int = 0
+    characters: int = 0
 
 
 class TitleItems:
@@ -76,21 +78,22 @@ class TitleItems:
         self.codec, self.pieces = codec, pieces
         self.settings, self.fitting = settings, fitting
         self.items: list[TitleItem] = []
-        lengths, bodies, units, every, cut, characters = [], 0, 0, 0, 0, 0
+        lengths: list[int] = []
         empty: list[int] = []
+        counts: Counter[str] = Counter()
         for example in examples:
             reading = self.read(example.body)
-            steps = self._steps(example.title, reading)
-            if not (steps and reading.window.stop):
+            steps, stop = self._steps(example.title, reading), reading.window.stop
+            if not (steps and stop):
                 empty.append(example.line)
                 continue
-            rest = reading.encoding.length - reading.window.stop
-            bodies, units, every = bodies + (rest > 0), units + rest, every + reading.encoding.length
-            cut, characters = cut + (len(steps) >= settings.longest), characters + steps.count(OTHER)
-            end = int(reading.encoding.ends[reading.window.stop - 1])
-            self.items.append(TitleItem(example.line, example.body[:end], example.title))
-            lengths.append(reading.window.stop)
-        self.lost = Lost(bodies, units, every, cut, characters, empty)
+            body = example.body[: int(reading.encoding.ends[stop - 1])]
+            self.items.append(TitleItem(example.line, body, example.title))
+            lengths.append(stop)
+            every = reading.encoding.length
+            counts.update(bodies=int(every > stop), units=every - stop, of=every)
+            counts.update(cut=int(len(steps) >= settings.longest), characters=steps.count(OTHER))
+        self.lost = Lost(empty, **counts)
         self._lengths = np.array(lengths, dtype=np.int64)
 
     def __len__(self) -> int:
@@ -142,7 +145,7 @@ class TitleItems:
             arrays |= self._titles([title for _, title in pairs])
         found = {name: torch.from_numpy(array) for name, array in arrays.items()}
         if seed is not None and self.fitting.sampling:
-            generator = torch.Generator().manual_seed(int(np.random.default_rng(seed).integers(1 << 62)))
+            generator = torch.Generator().manual_seed(hash_seed(seed))
             drawn = torch.rand(found["previous"].shape, generator=generator)
             found["own"] = (drawn < self.fitting.sampling) & (found["previous"] != START)
         return found
@@ -175,9 +178,7 @@ class TitleItems:
             terms["vectors"] = self.fitting.vector_weight * self._near(net, of_text, batch)
         return terms
 
-    def _made(
-        self, net: TitleNet, of_text: Read, batch: dict[str, Tensor]
-    ) -> tuple[Made, Looks]:
+    def _made(self, net: TitleNet, of_text: Read, batch: dict[str, Tensor]) -> tuple[Made, Looks]:
         """All steps, told what stands before them in the title, or what the network would say."""
         looks = Looks(of_text.states, batch["sources"])
         begun, previous = net.begun(of_text).float(), batch["previous"]
@@ -202,9 +203,7 @@ class TitleItems:
             return (F.cross_entropy(near, own) + F.cross_entropy(near.t(), own)) / 2
 
 
-def step_scores(
-    net: TitleNet, made: Made, looks: Looks, targets: Tensor
-) -> tuple[Tensor, Tensor]:
+def step_scores(net: TitleNet, made: Made, looks: Looks, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Of each step of the titles that is known, (steps,).
 
     Returns:

@@ -223,7 +223,9 @@ def export_titles(net: TitleNet, codec: TextCodec) -> Graphs:
     inputs = example_inputs(codec)
     axes = {key: {0: "texts", 1: "length"} for key in inputs}
     states = ["states"] if settings.attention else []
-    encode = export(EncodeGraph(net), inputs, [*states, "hidden", "vectors"], axes, codec.fingerprint)
+    encode = export(
+        EncodeGraph(net), inputs, [*states, "hidden", "vectors"], axes, codec.fingerprint
+    )
     weights = named({name: p.detach() for name, p in net.named_parameters()})
     parity(EncodeGraph(net), Graph(encode.refill(weights)), inputs)
     given = _example_step(net)

@@ -122,7 +122,7 @@ class Decoder(nn.Module):
             Of every step, (B, T, …).
         """
         given = self.drop(self.embed(previous, looks))
-        projected = self.cells[0].x(given)
+        projected = self.project(given)
         carried = self.begin(begun.unsqueeze(1), looks)
         made = []
         for at in range(previous.shape[1]):
@@ -150,6 +150,12 @@ class Decoder(nn.Module):
         found = rows.t().reshape(*previous.shape, -1) * known
         return found + self.again(looks.of(previous)) if self.settings.copy else found
 
+    def project(self, given: Tensor) -> Tensor:
+        """Steps as the first layer takes them, (B, K, dim) → (B, K, 3 dim)."""
+        first = self.cells[0]
+        assert isinstance(first, GRUCell)
+        return first.x(given)
+
     def step(
         self, given: Tensor, projected: Tensor, carried: Carried, looks: Looks
     ) -> tuple[Made, Carried]:
@@ -163,15 +169,15 @@ class Decoder(nn.Module):
         """
         if self.settings.attention:
             projected = projected + self.fed(carried.feed)
-        states = []
-        for number, (cell, hidden) in enumerate(
-            zip(self.cells, carried.hidden.chunk(self.settings.layers, dim=-1), strict=True)
-        ):
-            states.append(cell(projected if not number else cell.x(states[-1]), hidden))
+        states: list[Tensor] = []
+        layers = carried.hidden.chunk(self.settings.layers, dim=-1)
+        for cell, hidden in zip(self.cells, layers, strict=True):
+            assert isinstance(cell, GRUCell)
+            states.append(cell(cell.x(states[-1]) if states else projected, hidden))
         hidden, top = torch.cat(states, dim=-1), states[-1]
         if not self.settings.attention:
-            out, gate = torch.tanh(self.mix(top)), top[..., :1]
-            return Made(out, carried.coverage, gate), Carried(hidden, carried.feed, carried.coverage)
+            made = Made(torch.tanh(self.mix(top)), carried.coverage, top[..., :1])
+            return made, Carried(hidden, carried.feed, carried.coverage)
         attention = self._attend(top, carried.coverage, looks)
         context = torch.matmul(attention, looks.states)
         out = torch.tanh(self.mix(torch.cat([top, context], dim=-1)))
@@ -289,6 +295,6 @@ class StepGraph(nn.Module):
         looks = Looks(inputs.get("states", none), inputs.get("sources", none[..., 0]))
         carried = Carried(hidden, inputs.get("feed", none), inputs.get("coverage", none))
         given = decoder.embed(previous, looks)
-        made, carried = decoder.step(given, decoder.cells[0].x(given), carried, looks)
+        made, carried = decoder.step(given, decoder.project(given), carried, looks)
         found = decoder.mixture(made, looks.sources, inputs.get("room", none[..., 0]))
         return (found, *(getattr(carried, name) for name in self.net.settings.carried))
