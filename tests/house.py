@@ -28,12 +28,13 @@ HEAVY = (
     "qdrant_client",
     "ray",
     "rjieba",
+    "sentencepiece",
     "starlette",
     "torch",
     "tqdm",
     "uvicorn",
 )
-TRAIN_ONLY = ("gensim", "onnx", "onnxscript", "rjieba", "torch")
+TRAIN_ONLY = ("gensim", "onnx", "onnxscript", "rjieba", "sentencepiece", "torch")
 PICKLES = ("cPickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve")
 
 

@@ -25,23 +25,37 @@ from quern.kb import KnowledgeBase
 from quern.links import Decision, EntityModel, FindsNames, MentionModel
 from quern.ranks import RankSettings
 from quern.records import (
+    Headline,
     Link,
     LinkExample,
     Mention,
     RankExample,
     SentenceExample,
+    TitleExample,
     TripleExample,
 )
 from quern.runtime import Arrays, Graph, Results
 from quern.sentences import SentenceSettings
-from quern.tasks import load, load_entities, load_links, load_one, load_ranks, load_sentences
+from quern.tasks import (
+    load,
+    load_entities,
+    load_links,
+    load_one,
+    load_ranks,
+    load_sentences,
+    load_titles,
+)
+from quern.titles import GREEDY, TitleModel
 from quern.train.quantise import quantise, recorded
+from quern.train.title_training import overlap
 from quern.triples import Thresholds, TripleModel
 
 _NO_MENTIONS = "the labelled texts hold no mentions; nothing could be scored"
 _CALIBRATION = 512  # texts from which the scales of the activations are fixed
+_TITLED = 128  # documents for the same: each is asked about at every step of its titles
 _SECONDS = 10.0  # for measuring the speed of both
 _RUNS = 24  # recorded batches of each graph
+_KEPT = 512  # batches held while recording, at most
 _EAGER = Thresholds(0.05, 0.05, 0.5, 0.5)  # so that texts without facts show subjects too
 # Products with one row for a whole text or subject: too small to gain from 8 bits, and the
 # runtime's integer product of a single row differs from that of several in the last bit.
@@ -49,21 +63,27 @@ _ONE_ROW = (
     *("net.relations.", "net.objects.reader.", "net.objects.subject."),
     *("net.matcher.joined.", "net.matcher.out.", "net.matcher.scalars."),
     *("net.out.", "net.bag_out.", "net.pooling.weigh."),  # of sentences
+    *("net.begin.", "net.vector."),  # of titles
 )
 # Marks of what is known: tiny, and the texts that fix the scales may hold nothing known.
 _MARKS = ("net.subjects.known.", "net.objects.known.", "net.head.names.")
 
 
 class _Recorder:
-    """Stands in for a graph and keeps what it was asked."""
+    """Stands in for a graph and keeps some of what it was asked, evenly spread."""
 
     def __init__(self, graph: Graph) -> None:
         self.runs: list[Arrays] = []
         self._graph = graph
+        self._asked, self._every = 0, 1
 
     def __call__(self, inputs: Arrays) -> Results:
         """Run the graph."""
-        self.runs.append(recorded(inputs))
+        if self._asked % self._every == 0:
+            self.runs.append(recorded(inputs))
+        self._asked += 1
+        if len(self.runs) == _KEPT:
+            self.runs, self._every = self.runs[::2], 2 * self._every
         return self._graph(inputs)
 
 
@@ -254,6 +274,48 @@ def write_ranks_int8(
         }
         write_card(temporary, out.name, metrics)
     return metrics
+
+
+def write_titles_int8(
+    source: Path, out: Path, examples: Sequence[TitleExample], *, overwrite: bool = False
+) -> dict[str, Any]:
+    """The same for a model of titles; see ``write_int8``.
+
+    Args:
+        source: a model folder in fp32.
+        out: the folder to write.
+        examples: documents with their titles.
+        overwrite: replace a model folder that is there.
+    """
+    given, old = _checked(source), load_titles(source)
+    if not examples:
+        raise DataError("there are no documents with titles; nothing could be scored")
+    texts = [example.body for example in examples]
+    encode, step = _Recorder(given.graph("encode")), _Recorder(given.graph("step"))
+    recording = TitleModel(given.codec, encode, step, old.pieces, old.settings)
+    recording(texts[:_TITLED])
+    with folder.writing(out, overwrite=overwrite) as temporary:
+        _quantise(given, temporary, {"encode": encode.runs, "step": step.runs})
+        new = load_titles(temporary)
+        metrics = {
+            "dev": overlap(new, examples),
+            "fp32": overlap(old, examples),
+            "dev_texts": len(examples),
+            "speed": _speed(_Greedy(old), _Greedy(new), given, texts),
+        }
+        write_card(temporary, out.name, metrics)
+    return metrics
+
+
+class _Greedy:
+    """Gives titles as other models read, so that it can be timed as they are."""
+
+    def __init__(self, model: TitleModel) -> None:
+        self._model = model
+
+    def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[list[Headline]]:
+        """The title of every text."""
+        return self._model(texts, 1, GREEDY)
 
 
 class _Vectors:

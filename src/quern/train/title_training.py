@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from statistics import fmean
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
-import numpy as np
 import torch
 from safetensors.numpy import save_file
 from torch import Tensor
@@ -194,13 +194,7 @@ class TitleTraining:
 
     def _figures(self, model: TitleModel) -> dict[str, float]:
         """How near the titles of a model with the network's weights are to the given ones."""
-        bodies = [item.body for item in self._scored.items]
-        found = model(bodies, 1, GREEDY)
-        common = [
-            rouge_l(titles[0].text if titles else "", item.title)
-            for titles, item in zip(found, self._scored.items, strict=True)
-        ]
-        return {"rouge_l": float(np.mean(common)), "token_loss": self._token_loss()}
+        return overlap(model, self._scored.items) | {"token_loss": self._token_loss()}
 
     def _token_loss(self) -> float:
         """Mean over the steps of the dev titles of minus their log probability."""
@@ -259,6 +253,28 @@ def _example_step(net: TitleNet) -> dict[str, Tensor]:
         "room": torch.zeros(3, 5),
     }
     return {name: all_[name] for name in ("previous", *settings.carried, *settings.looked_at)}
+
+
+class _Titled(Protocol):
+    """A document and what a person called it."""
+
+    @property
+    def body(self) -> str:
+        """The document."""
+
+    @property
+    def title(self) -> str:
+        """Its title."""
+
+
+def overlap(model: TitleModel, examples: Sequence[_Titled]) -> dict[str, float]:
+    """The mean ``rouge_l`` of a model's greedy titles, as "rouge_l"."""
+    found = model([example.body for example in examples], 1, GREEDY)
+    common = [
+        rouge_l(titles[0].text if titles else "", example.title)
+        for titles, example in zip(found, examples, strict=True)
+    ]
+    return {"rouge_l": fmean(common)}
 
 
 def rouge_l(found: str, wanted: str) -> float:
