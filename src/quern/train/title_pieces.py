@@ -32,7 +32,8 @@ def fit_pieces(titles: Iterable[str], most: int) -> list[str]:
         tally.update(forms(title, split(title)))
     characters: Counter[str] = Counter()
     for form, count in tally.counts.items():
-        characters.update(dict.fromkeys(form, count))
+        for character in form:
+            characters[character] += count
     ranked = sorted(characters, key=lambda c: (-characters[c], c))[:most]
     kept = set(ranked)
     told = {form: n for form, n in tally.counts.items() if kept.issuperset(form) and len(form) > 1}

@@ -92,7 +92,7 @@ class Decoder(nn.Module):
         """One table holds the pieces as they are read and as they are written."""
         super().__init__()
         dim, self.settings = settings.dim, settings
-        self.pieces = nn.Parameter(torch.empty(dim, pieces).uniform_(-0.05, 0.05))
+        self.pieces = nn.Parameter(torch.randn(dim, pieces) / dim**0.5)
         self.bias = nn.Parameter(torch.zeros(pieces))
         never = torch.zeros(pieces)
         never[:END] = -_FAR
@@ -241,6 +241,8 @@ class TitleNet(nn.Module):
             )
             self.drop = Dropout(settings.dropout)
             self.gru = BothWays(dim, dim)
+        # Attention learns from products of states, which begin small (Ba et al., 2016).
+        self.norm = nn.LayerNorm(dim)
         self.pooling = Pooling(dim, "attention")
         self.vector = Linear(dim, settings.vector_dim)
         self.begin = Linear(dim, settings.layers * dim)
@@ -254,7 +256,8 @@ class TitleNet(nn.Module):
             assert self.embedding is not None and self.gru is not None
             mask = (inputs["units"] > 0).float().unsqueeze(-1)
             states = self.gru(self.drop(self.embedding(inputs)) * mask, mask)
-        return Read(states.float(), self.pooling(states, mask))
+        states, mask = self.norm(states.float()), mask.float()
+        return Read(states * mask, self.pooling(states, mask))
 
     def begun(self, read: Read) -> Tensor:
         """What the first step of a title is handed, (B, layers·dim)."""
