@@ -386,27 +386,10 @@ class TitleExample(msgspec.Struct, frozen=True):
 
 
 class Headline(msgspec.Struct, frozen=True):
-    """A title that was proposed for a document.
-
-    Attributes:
-        text: the title.
-        score: mean of the log probabilities of the steps that wrote it; 0 would be certain.
-    """
+    """A title for a document, and the mean of the log probabilities of the steps that wrote it."""
 
     text: str
     score: float
-
-
-class Titled(msgspec.Struct, frozen=True):
-    """The titles of one document.
-
-    Attributes:
-        titles: the best first; none for a document without a unit.
-        read: share of the document that was read.
-    """
-
-    titles: tuple[Headline, ...]
-    read: float
 
 
 class Ranked(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import msgspec
@@ -16,9 +16,11 @@ from quern.cli import options
 from quern.cli.console import note, progress
 from quern.cli.streaming import Source, chunks, in_order, sources
 from quern.cli.table import columns
-from quern.records import Titled
 
-_Found = tuple[Source, Titled]
+if TYPE_CHECKING:
+    from quern.titles import Titled
+
+_Found = tuple[Source, "Titled"]
 
 
 @click.command("title")

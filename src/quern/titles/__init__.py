@@ -5,7 +5,7 @@ After See, Liu and Manning, "Get To The Point: Summarization with Pointer-Genera
 """
 
 from quern.titles.decoding import Begun, Hypothesis, write
-from quern.titles.model import TitleModel
+from quern.titles.model import Titled, TitleModel
 from quern.titles.pieces import END, RESERVED, Pieces, Reading, plain, read, source_arrays
 from quern.titles.settings import (
     GREEDY,
@@ -30,6 +30,7 @@ __all__ = [
     "TitleModel",
     "TitleReading",
     "TitleSettings",
+    "Titled",
     "plain",
     "read",
     "source_arrays",

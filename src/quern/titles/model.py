@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quern.errors import TextError
-from quern.records import Headline, Titled
+from quern.records import Headline
 from quern.runtime import Arrays, Results, Runs, batches, padded
 from quern.text import TextCodec
 from quern.titles.decoding import Begun, Hypothesis, write
@@ -17,6 +18,18 @@ from quern.titles.pieces import Pieces, Reading, read, source_arrays
 from quern.titles.settings import Decoding, TitleSettings
 
 _BEAM = Decoding()
+
+
+class Titled(NamedTuple):
+    """The titles of one document.
+
+    Attributes:
+        titles: the best first; none for a document without a unit.
+        read: share of the document that was read.
+    """
+
+    titles: tuple[Headline, ...]
+    read: float
 
 
 class TitleModel:
