@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,7 +15,7 @@ import msgspec
 from quern import bench, evaluation, folder
 from quern.alignment import standing
 from quern.card import write_card
-from quern.embedding import Embedder, Vectors
+from quern.embedding import Embedder
 from quern.errors import DataError, FolderError
 from quern.evaluation.given import choice_figures, tune_entities
 from quern.evaluation.mentions import calibrate_mentions, score_mentions
@@ -25,7 +25,6 @@ from quern.kb import KnowledgeBase
 from quern.links import Decision, EntityModel, FindsNames, MentionModel
 from quern.ranks import RankSettings
 from quern.records import (
-    Headline,
     Link,
     LinkExample,
     Mention,
@@ -238,7 +237,7 @@ def write_sentences_int8(
             "dev": retrieval_figures(new, examples),
             "fp32": retrieval_figures(old, examples),
             "dev_texts": len(examples),
-            "speed": _speed(_Vectors(old), _Vectors(new), given, texts),
+            "speed": _speed(_Asked(old), _Asked(new), given, texts),
         }
         write_card(temporary, out.name, metrics)
     return metrics
@@ -270,7 +269,7 @@ def write_ranks_int8(
             "fp32": ranking_figures(old, examples),
             "dev_texts": len(examples),
             "items": len(old.ids),
-            "speed": _speed(_Vectors(old.embedder), _Vectors(new.embedder), given, texts),
+            "speed": _speed(_Asked(old.embedder), _Asked(new.embedder), given, texts),
         }
         write_card(temporary, out.name, metrics)
     return metrics
@@ -301,32 +300,25 @@ def write_titles_int8(
             "dev": overlap(new, examples),
             "fp32": overlap(old, examples),
             "dev_texts": len(examples),
-            "speed": _speed(_Greedy(old), _Greedy(new), given, texts),
+            "speed": _speed(_greedy(old), _greedy(new), given, texts),
         }
         write_card(temporary, out.name, metrics)
     return metrics
 
 
-class _Greedy:
-    """Gives titles as other models read, so that it can be timed as they are."""
-
-    def __init__(self, model: TitleModel) -> None:
-        self._model = model
-
-    def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[list[Headline]]:
-        """The title of every text."""
-        return self._model(texts, 1, GREEDY)
+def _greedy(model: TitleModel) -> _Asked:
+    return _Asked(lambda texts: model(texts, 1, GREEDY))
 
 
-class _Vectors:
+class _Asked:
     """Reads texts as other models do, so that it can be timed as they are."""
 
-    def __init__(self, model: Embedder) -> None:
-        self._model = model
+    def __init__(self, ask: Callable[[Sequence[str]], Iterable[Any]]) -> None:
+        self._ask = ask
 
-    def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[Vectors]:
-        """The vector of every text."""
-        return list(self._model(texts))
+    def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[Any]:
+        """What is made of every text."""
+        return list(self._ask(texts))
 
 
 class _Given:
