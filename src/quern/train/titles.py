@@ -49,10 +49,23 @@ class Looks(NamedTuple):
     states: Tensor
     sources: Tensor
 
-    def of(self, steps: Tensor) -> Tensor:
-        """Mean state of the units that are written as each step is: (B, K) → (B, K, dim)."""
-        same = (steps.unsqueeze(-1) == self.sources.unsqueeze(1)).float()
-        return torch.matmul(same, self.states) / same.sum(-1, keepdim=True).clamp(min=1)
+    def same(self, steps: Tensor) -> Tensor:
+        """Ones at the units that are written as each step is: (B, K) → (B, K, S)."""
+        return (steps.unsqueeze(-1) == self.sources.unsqueeze(1)).float()
+
+
+class Told(NamedTuple):
+    """What some steps are told of the step before.
+
+    Attributes:
+        given: (B, K, dim), what it was.
+        projected: (B, K, 3 dim), the same as the first layer takes it.
+        behind: (B, K, S), ones at the units of the document that stand behind one like it.
+    """
+
+    given: Tensor
+    projected: Tensor
+    behind: Tensor
 
 
 class Carried(NamedTuple):
@@ -100,8 +113,8 @@ class Decoder(nn.Module):
         self.cells = nn.ModuleList(GRUCell(dim, dim) for _ in range(settings.layers))
         self.drop = Dropout(settings.dropout)
         if settings.attention:
-            # With coverage, it is one more component of each unit.
-            self.query = Linear(dim, dim + settings.covers)
+            # Coverage, and what stands behind the last step, are further components of a unit.
+            self.query = Linear(dim, dim + settings.covers + settings.copy)
             self.fed = Linear(dim, 3 * dim, bias=False)
             self.mix = Linear(2 * dim, dim)
         else:
@@ -121,13 +134,12 @@ class Decoder(nn.Module):
         Returns:
             Of every step, (B, T, …).
         """
-        given = self.drop(self.embed(previous, looks))
-        projected = self.project(given)
+        told = self.told(previous, looks)
         carried = self.begin(begun.unsqueeze(1), looks)
         made = []
         for at in range(previous.shape[1]):
-            here = slice(at, at + 1)
-            step, carried = self.step(given[:, here], projected[:, here], carried, looks)
+            here = Told(*(part[:, at : at + 1] for part in told))
+            step, carried = self.step(here, carried, looks)
             made.append(step)
         out, attention, gate = (torch.cat(parts, dim=1) for parts in zip(*made, strict=True))
         return Made(self.drop(out), attention, gate)
@@ -138,8 +150,8 @@ class Decoder(nn.Module):
         coverage = hidden.new_zeros(hidden.shape[0], 1, looks.sources.shape[1])
         return Carried(hidden, feed, coverage)
 
-    def embed(self, previous: Tensor, looks: Looks) -> Tensor:
-        """Steps as they are read, (B, K) → (B, K, dim).
+    def told(self, previous: Tensor, looks: Looks) -> Told:
+        """What steps are told of those before them, (B, K).
 
         To the vector of a piece is added what the document says where it has the same unit (the
         "selective read" of Gu et al., "CopyNet", 2016); a unit that is no piece has that alone.
@@ -147,26 +159,27 @@ class Decoder(nn.Module):
         pieces = self.pieces.shape[1]
         known = (previous < pieces).float().unsqueeze(-1)
         rows = self.pieces.index_select(1, previous.clamp(max=pieces - 1).flatten())
-        found = rows.t().reshape(*previous.shape, -1) * known
-        return found + self.again(looks.of(previous)) if self.settings.copy else found
-
-    def project(self, given: Tensor) -> Tensor:
-        """Steps as the first layer takes them, (B, K, dim) → (B, K, 3 dim)."""
+        given = rows.t().reshape(*previous.shape, -1) * known
+        behind = known
+        if self.settings.copy:
+            same = looks.same(previous)
+            mean = torch.matmul(same, looks.states) / same.sum(-1, keepdim=True).clamp(min=1)
+            given = given + self.again(mean)
+            behind = F.pad(same[..., :-1], (1, 0))
+        given = self.drop(given)
         first = self.cells[0]
         assert isinstance(first, GRUCell)
-        return first.x(given)
+        return Told(given, first.x(given), behind)
 
-    def step(
-        self, given: Tensor, projected: Tensor, carried: Carried, looks: Looks
-    ) -> tuple[Made, Carried]:
+    def step(self, told: Told, carried: Carried, looks: Looks) -> tuple[Made, Carried]:
         """One step of each title.
 
         Args:
-            given: (B, K, dim), the step before.
-            projected: (B, K, 3 dim), the same as the first layer takes it.
+            told: of the step before.
             carried: by the step before.
             looks: the documents.
         """
+        projected = told.projected
         if self.settings.attention:
             projected = projected + self.fed(carried.feed)
         states: list[Tensor] = []
@@ -178,21 +191,23 @@ class Decoder(nn.Module):
         if not self.settings.attention:
             made = Made(torch.tanh(self.mix(top)), carried.coverage, top[..., :1])
             return made, Carried(hidden, carried.feed, carried.coverage)
-        attention = self._attend(top, carried.coverage, looks)
+        attention = self._attend(top, told.behind, carried.coverage, looks)
         context = torch.matmul(attention, looks.states)
         out = torch.tanh(self.mix(torch.cat([top, context], dim=-1)))
         gate = top[..., :1]
         if self.settings.copy:
-            gate = self.gate(torch.cat([top, context, given], dim=-1))
+            gate = self.gate(torch.cat([top, context, told.given], dim=-1))
         coverage = carried.coverage + attention if self.settings.covers else carried.coverage
         return Made(out, attention, gate), Carried(hidden, out, coverage)
 
-    def _attend(self, top: Tensor, coverage: Tensor, looks: Looks) -> Tensor:
+    def _attend(self, top: Tensor, behind: Tensor, coverage: Tensor, looks: Looks) -> Tensor:
         """Where to look: (B, K, dim) → (B, K, S)."""
         query, dim = self.query(top), self.settings.dim
         found = torch.matmul(query[..., :dim], looks.states.transpose(1, 2)) / dim**0.5
         if self.settings.covers:
-            found = found + query[..., dim:] * coverage
+            found = found + query[..., dim : dim + 1] * coverage
+        if self.settings.copy:
+            found = found + query[..., -1:] * behind
         there = (looks.sources > 0).float().unsqueeze(1)
         return torch.softmax(found - _FAR * (1 - there), dim=-1)
 
@@ -297,7 +312,6 @@ class StepGraph(nn.Module):
         none = hidden.new_zeros(hidden.shape[0], 1, 1)
         looks = Looks(inputs.get("states", none), inputs.get("sources", none[..., 0]))
         carried = Carried(hidden, inputs.get("feed", none), inputs.get("coverage", none))
-        given = decoder.embed(previous, looks)
-        made, carried = decoder.step(given, decoder.project(given), carried, looks)
+        made, carried = decoder.step(decoder.told(previous, looks), carried, looks)
         found = decoder.mixture(made, looks.sources, inputs.get("room", none[..., 0]))
         return (found, *(getattr(carried, name) for name in self.net.settings.carried))
