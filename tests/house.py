@@ -32,12 +32,13 @@ HEAVY = (
     "rjieba",
     "rouge_score",
     "sacrebleu",
+    "sentencepiece",
     "starlette",
     "torch",
     "tqdm",
     "uvicorn",
 )
-TRAIN_ONLY = ("gensim", "onnx", "onnxscript", "rjieba", "torch")
+TRAIN_ONLY = ("gensim", "onnx", "onnxscript", "rjieba", "sentencepiece", "torch")
 PICKLES = ("cPickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve")
 
 

@@ -26,6 +26,7 @@ VERBS = {
     "read": "Read texts into a graph of linked facts.",
     "link": "Find what is named in texts.",
     "rank": "Find the best items of a catalogue for texts.",
+    "title": "Give titles to documents.",
     "vectors-of": "Give the vector of each text.",
     "faq": "Keep questions and answers: build, ask, tune, add, remove.",
     "similar": "Keep documents and find those like a text: build, ask, add, remove.",

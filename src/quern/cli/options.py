@@ -71,7 +71,7 @@ text_input = click.option(
     "--input",
     "kind",
     type=click.Choice(["txt", "jsonl"]),
-    help='How to read the input: a text a line, or JSON lines with a "text". '
+    help='How to read the input: a text a line, or JSON lines with a "text" or "body". '
     "[default: by each file's name; txt for standard input]",
 )
 

@@ -30,7 +30,7 @@ _Found = tuple[list[Source], NDArray[np.float32]]
 @click.option(
     "--model",
     required=True,
-    help="A model that makes vectors of texts (quern train sentences, quern train ranks).",
+    help="A model that makes vectors of texts (quern train sentences, ranks or titles).",
 )
 @click.option(
     "--out",
@@ -49,8 +49,9 @@ def command(
 ) -> None:
     """Give the vector of each text in FILES, or in standard input.
 
-    A .txt file holds a text on each line, a .jsonl file an object with a "text" (and perhaps an
-    "id"); either may be gzipped. Vectors have length 1: the product of two says how alike their
+    A .txt file holds a text on each line, a .jsonl file an object with a "text" or a "body" (and
+    perhaps an "id"); either may be gzipped. A model of titles gives the vectors that it keeps near
+    those of their titles. Vectors have length 1: the product of two says how alike their
     texts are. A text without a letter, digit or mark has no vector: its numbers are 0. Rows stand
     in the order of the input; memory does not grow with it.
 
@@ -59,6 +60,7 @@ def command(
       quern vectors-of --model my-sentences questions.txt --out questions.npy
       quern vectors-of --model my-sentences issues.jsonl --out issues.parquet
       quern vectors-of --model my-sentences < questions.txt > questions.jsonl
+      quern vectors-of --model my-titles issues.jsonl --out issues.npy
     """
     from quern.shipped import find
     from quern.tasks import load_encoder
