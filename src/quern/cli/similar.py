@@ -49,7 +49,7 @@ def command() -> None:
 @click.option(
     "--model",
     required=True,
-    help="A model that makes vectors of texts (quern train sentences, quern train ranks).",
+    help="A model that makes vectors of texts (quern train sentences, ranks or titles).",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
 @options.kind_of_index("--search")
