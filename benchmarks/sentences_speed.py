@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from benchmarks import sets
 from benchmarks.options import Options, Outcome
+from benchmarks.passes import seconds_for
 from quern.bench import peak_memory
 from quern.errors import DataError
 from quern.folder import ModelFolder
 from quern.records import SentenceExample
-from quern.sentences import SentenceModel
 from quern.shipped import find
 from quern.tasks import load_sentences
 
 _WORKERS = {"one-worker": 1, "two-workers": 2}
 _GROUPS = {"groups-10k": 10_000, "groups-100k": 100_000, "groups-1m": 1_000_000}
-_CHUNK = 256  # sentences that a worker reads at a time, as ``quern vectors-of`` does
 _READ = 20_000  # sentences of a pass
 _STEPS, _WARM = 60, 10
 _BATCH = 256
@@ -50,23 +47,13 @@ def run(case: str, options: Options) -> Outcome:
     for name in options.models:
         folder = ModelFolder(find(name))
         model = load_sentences(folder.path)
-        passes = [_pass(model, texts, _WORKERS[case]) for _ in range(1 + options.rounds)][1:]
+        passes = [seconds_for(model, texts, _WORKERS[case]) for _ in range(1 + options.rounds)][1:]
         speeds = [len(texts) / seconds for seconds in passes]
         figures[folder.path.name] = {
             "precision": folder.manifest.precision,
             "sentences_per_second": [statistics.median(speeds), min(speeds), max(speeds)],
         }
     return Outcome({**figures, "peak_megabytes": peak_memory() / 1e6}, [path])
-
-
-def _pass(model: SentenceModel, texts: Sequence[str], workers: int) -> float:
-    """Seconds for all texts, read for the first time by a codec that remembers units."""
-    lots = [texts[at : at + _CHUNK] for at in range(0, len(texts), _CHUNK)]
-    start = time.perf_counter()
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(model, lots):
-            pass
-    return time.perf_counter() - start
 
 
 def _trained(examples: Sequence[SentenceExample], groups: int, options: Options) -> dict[str, Any]:

@@ -29,6 +29,7 @@ TRIPLES: dict[str, tuple[Part, ...]] = {
     "conll04": ("train", "dev", "test"),
     "knowledgenet": ("train", "dev"),
 }
+TITLES = ("rust-issues", "git-commits", "lcsts")
 MADE = CACHE / "labels"  # what is made of the sets here; git ignores it
 TEXTS = {"zh": "duie", "en": "knowledgenet"}  # whose dev texts are read where speed is measured
 
@@ -107,11 +108,18 @@ def intents(data: Path | None, name: str) -> dict[str, list[Path]]:
     }
 
 
+def titles(data: Path | None, name: str) -> tuple[Path, Path, Path]:
+    """Where train, dev and test of a set of titles lie; see ``_path``."""
+    train, dev, test = (
+        _path(data, f"titles/{name}/{part}.jsonl.gz") for part in ("train", "dev", "test")
+    )
+    return train, dev, test
+
+
 def issues(data: Path | None) -> dict[str, Path]:
     """The files of a set of issues: three parts, and which issues are said to repeat others."""
-    home = "titles/rust-issues"
-    parts = {part: _path(data, f"{home}/{part}.jsonl.gz") for part in ("train", "dev", "test")}
-    return {**parts, "duplicates": _path(data, f"{home}/duplicates.tsv")}
+    parts = zip(("train", "dev", "test"), titles(data, "rust-issues"), strict=True)
+    return {**dict(parts), "duplicates": _path(data, "titles/rust-issues/duplicates.tsv")}
 
 
 def issues_of(path: Path) -> list[Issue]:

@@ -22,18 +22,23 @@ HEAVY = (
     "fastapi",
     "gensim",
     "matplotlib",
+    "nltk",
     "onnx",
     "onnxscript",
+    "pyarrow",
     "pyoxigraph",
     "qdrant_client",
     "ray",
     "rjieba",
+    "rouge_score",
+    "sacrebleu",
+    "sentencepiece",
     "starlette",
     "torch",
     "tqdm",
     "uvicorn",
 )
-TRAIN_ONLY = ("gensim", "onnx", "onnxscript", "rjieba", "torch")
+TRAIN_ONLY = ("gensim", "onnx", "onnxscript", "rjieba", "sentencepiece", "torch")
 PICKLES = ("cPickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve")
 
 
@@ -68,7 +73,9 @@ LAYERS = (
             "graphs",
             "reader",
             "shipped",
+            "similar",
             "tasks",
+            "vector_store",
         )
     ),
     Layer(EXTRAS, sideways=False),

@@ -9,7 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import numpy as np
+
 from quern.cli.watch import _told
+from quern.tasks import load_encoder, load_ranks
 from test_cli_sentences import run, write
 
 ASKS = ("who saw a {} today", "the {} is late again", "my {} broke", "tell me of the {}")
@@ -105,7 +108,7 @@ def test_evaluate_refuses_what_is_for_other_models(words: tuple[str, ...], place
     assert words[0] in refused.stderr
 
 
-@pytest.mark.parametrize("verb", ["extract", "link", "vectors-of"])
+@pytest.mark.parametrize("verb", ["extract", "link"])
 def test_other_verbs_name_the_right_one(verb: str, place: Path) -> None:
     refused = run(verb, "--model", place / "model", given="a tram\n", fails=1)
     assert "quern rank" in str(refused.exception)
@@ -121,3 +124,12 @@ def test_info_and_the_card_know_the_task(place: Path) -> None:
 def test_what_is_told_of_an_epoch() -> None:
     said = _told({"mrr": 0.5, "recall1": 0.25, "recall10": 0.75, "recall50": 1.0})
     assert said == "mrr 0.5000, recall1 0.2500, recall10 0.7500, recall50 1.0000"
+
+
+def test_its_network_gives_vectors_of_texts(place: Path) -> None:
+    texts = [json.loads(line)["text"] for line in (place / "dev.jsonl").read_text().splitlines()]
+    run("vectors-of", "--model", place / "model", place / "dev.jsonl", "--out", place / "v.npy")
+    encode = load_encoder(place / "model")
+    assert np.array_equal(np.load(place / "v.npy"), load_ranks(place / "model").embedder(texts))
+    assert encode.identity is not None
+    assert (encode.dim, encode.identity) == (16, load_encoder(place / "model").identity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,35 @@ def test_vectors_of_leaves_nothing_half_written(place: Path) -> None:
     assert f"{bad}:2:" in str(result.exception)
     assert not out.exists()
     assert not list(place.glob("*.part"))
+
+
+def test_vectors_of_as_parquet(place: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [{"text": f"门票 {n}"} | ({"id": n} if n % 2 else {}) for n in range(600)]
+    file = write(place / "p.jsonl", rows)
+    words = ("vectors-of", "--model", place / "model", file)
+    run(*words, "--out", place / "p.npy")
+    run(*words, "--out", place / "p.parquet")
+    table = parquet.read_table(place / "p.parquet")
+    assert table.column_names == ["file", "line", "id", "vector"]
+    assert table["line"].to_pylist() == list(range(1, 601))
+    assert table["id"].to_pylist() == [str(n) if n % 2 else None for n in range(600)]
+    assert set(table["file"].to_pylist()) == {str(file)}
+    vectors = np.array(table["vector"].to_pylist(), dtype=np.float32)
+    assert np.array_equal(vectors, np.load(place / "p.npy"))
+    empty = write(place / "empty.jsonl", [])
+    run("vectors-of", "--model", place / "model", empty, "--out", place / "e.parquet")
+    assert parquet.read_table(place / "e.parquet").num_rows == 0
+
+
+def test_parquet_without_its_extra_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    out = place / "m.parquet"
+    words = ("vectors-of", "--model", place / "model", place / "dev.jsonl", "--out", out)
+    assert str(run(*words, fails=1).exception) == (
+        "writing Parquet needs the 'parquet' extra: pip install 'quern[parquet]'"
+    )
+    assert not out.exists()
 
 
 def test_export_in_int8(place: Path) -> None:

@@ -43,6 +43,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     from quern.train.rank_training import RankPlan
     from quern.train.sentence_training import SentencePlan
     from quern.train.settings import listed
+    from quern.train.title_training import TitlePlan
 
     page = (DOCS / "training.md").read_text(encoding="utf-8")
     shared = documented(page[page.index("| key | default") : page.index("## From Python")])
@@ -62,6 +63,10 @@ def test_every_setting_is_documented_with_its_default() -> None:
     of_page = documented(page[page.index("| key | default") : page.index("## Evaluation")])
     of_ranks = dict(listed(RankPlan()))
     assert set(of_page) <= set(of_ranks) <= set(of_page | shared)
+    page = (DOCS / "titles.md").read_text(encoding="utf-8")
+    of_writing = documented(page[page.index("| key | default") : page.index("## Limits")])
+    of_titles = dict(listed(TitlePlan()))
+    assert set(of_writing) <= set(of_titles) <= set(of_writing | shared)
     both = dict(listed(LinkerPlan()))
     assert set(both) == set(of_links) | set(of_choice)
     assert {key for key in both if both[key] not in (of_links.get(key), of_choice.get(key))} == {
@@ -73,6 +78,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
         (shared | choice, of_choice),
         (shared | of_pages, of_sentences),
         (shared | of_page, of_ranks),
+        (shared | of_writing, of_titles),
     ):
         for key, value in settings.items():
             if said[key]:

@@ -18,10 +18,10 @@ from quern.cli.faq import command
 from quern.data import read_faq, read_faq_examples
 from quern.errors import DataError, FolderError, MissingExtra, StoreError
 from quern.faq import Faq
-from quern.faq import faq as module
 from quern.faq.tuning import Judged, decide, tune
 from quern.index import ExactIndex, ServedIndex
 from quern.records import FaqEntry, FaqExample
+from quern.vector_store import store as module
 
 # The database in memory looks at everything anyway, and says so when it is asked to.
 IN_MEMORY = pytest.mark.filterwarnings("ignore:Local mode performs exact")
@@ -57,7 +57,7 @@ ENTRIES = [
 def model(monkeypatch: pytest.MonkeyPatch) -> Letters:
     made = Letters()
     monkeypatch.setattr(module, "find", Path)
-    monkeypatch.setattr(module, "load_sentences", lambda path: made)
+    monkeypatch.setattr(module, "load_encoder", lambda path: made)
     return made
 
 
@@ -104,7 +104,7 @@ def test_what_a_database_lost_is_added_again(
     client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
     monkeypatch.setattr("quern.index.served._connected", lambda *given: (client, "faq"))
     made = Faq.build(tmp_path / "s.faq", ENTRIES, "letters", index="http://nowhere:6333/faq")
-    made._phrasings.now().remove([1, 2])
+    made._index.now().remove([1, 2])
     with Faq.open(made.path) as again:
         assert again.ask(["how to pay"])[0].answers[0].question == "how to pay"
 
@@ -192,7 +192,7 @@ def test_a_collection_in_use_is_not_built_upon(
                 other, ENTRIES[1:], "letters", index=address, overwrite=True
             ),
         ) == (
-            f"{address}: is in use, perhaps by the FAQ that is to be replaced; name another "
+            f"{address}: is in use, perhaps by the file that is to be replaced; name another "
             "collection, or delete this one in the database"
         )
     assert not (tmp_path / "other.faq").exists()
@@ -310,7 +310,7 @@ def test_what_another_writes_while_one_waits_is_not_missed(faq: Faq) -> None:
 
 
 def test_an_index_that_fails_is_made_anew(faq: Faq, monkeypatch: pytest.MonkeyPatch) -> None:
-    index = faq._phrasings.now()
+    index = faq._index.now()
     monkeypatch.setattr(index, "add", lambda *given: refuse())
 
     def refuse() -> None:

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from quern.reader import Reader as Reader
     from quern.schema import Schema as Schema
     from quern.shipped import load as load
+    from quern.similar import Similar as Similar
     from quern.train.fit import fit as fit
 
 __version__ = "0.1.0"
-__all__ = ["Faq", "KnowledgeBase", "Reader", "Schema", "__version__", "fit", "load"]
+__all__ = ["Faq", "KnowledgeBase", "Reader", "Schema", "Similar", "__version__", "fit", "load"]
 
 _HOMES = {
     "fit": "quern.train.fit",
@@ -22,6 +23,7 @@ _HOMES = {
     "KnowledgeBase": "quern.kb",
     "Reader": "quern.reader",
     "Schema": "quern.schema",
+    "Similar": "quern.similar",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ def card(folder: ModelFolder, name: str) -> str:
         "entities": _entities,
         "sentences": _sentences,
         "ranks": _ranks,
+        "titles": _titles,
     }
     of_task = tasks.get(folder.manifest.task, _triples)
     return "\n".join([*_head(folder, name), *of_task(folder, name)]) + "\n"
@@ -137,6 +138,29 @@ def _triples(folder: ModelFolder, name: str) -> list[str]:
     ]
 
 
+def _page(folder: ModelFolder, scores: Sequence[str], limits: Sequence[str], use: str) -> list[str]:
+    """What is said of a model: its scores, its speed, its limits, and the command that runs it."""
+    said = folder.manifest.about.limits
+    return [
+        "## Scores",
+        "",
+        *scores,
+        "",
+        "## Speed",
+        "",
+        *_speed(folder),
+        "",
+        "## Limits",
+        "",
+        said or "Trained on one kind of text; expect less on any other.",
+        *limits,
+        "",
+        "## Use",
+        "",
+        f"```sh\n{use}\n```",
+    ]
+
+
 def _links(folder: ModelFolder, name: str) -> list[str]:
     manifest, metrics = folder.manifest, folder.metrics()
     names = manifest.settings.get("names")
@@ -148,27 +172,16 @@ def _links(folder: ModelFolder, name: str) -> list[str]:
         "A mention begins and ends where names do." if manifest.settings.get("names_gate") else ""
     )
     base = " --kb kb.sqlite" if names == "base" else ""
-    return [
-        "## Scores",
-        "",
+    scores = [
         *_scores(metrics, "Mentions by their places"),
         *_calibration(folder),
-        "",
-        "## Speed",
-        "",
-        *_speed(folder),
-        "",
-        "## Limits",
-        "",
-        manifest.about.limits or "Trained on one kind of text; expect less on any other.",
+    ]
+    limits = [
         f"{looked_up} {only}".rstrip(),
         _cut(manifest.reading, folder.codec.rules, "a mention longer than a window is not found."),
         "Of mentions that overlap, one is given.",
-        "",
-        "## Use",
-        "",
-        f"```sh\nquern link --model {name}{base} notes.txt\n```",
     ]
+    return _page(folder, scores, limits, f"quern link --model {name}{base} notes.txt")
 
 
 def _entities(folder: ModelFolder, name: str) -> list[str]:
@@ -180,9 +193,7 @@ def _entities(folder: ModelFolder, name: str) -> list[str]:
         for part, row in metrics.items()
         if isinstance(row, dict) and row.get("accuracy") is not None
     ]
-    return [
-        "## Scores",
-        "",
+    scores = [
         "Share of the mentions, given to it, whose entity is right (NIL right where it is "
         "labelled), measured on this folder; what it would be if the candidate that fits best were "
         "always taken; and the most that can be right, as the entity is a candidate.",
@@ -191,27 +202,20 @@ def _entities(folder: ModelFolder, name: str) -> list[str]:
         "| --- | --- | --- | --- | --- |",
         *rows,
         *_calibration(folder),
-        "",
-        "## Speed",
-        "",
-        *_speed(folder),
-        "",
-        "## Limits",
-        "",
-        manifest.about.limits or "Trained on one kind of text; expect less on any other.",
+    ]
+    limits = [
         f"It chooses among {settings['candidates']} entities at most, by what they are called; it "
         f"looks at {settings['context']} units on either side of a mention and reads "
         f"{settings['described']} of a description. It wants the knowledge base that it was "
         "trained for; what is changed there counts at once.",
-        "",
-        "## Use",
-        "",
-        f"```sh\nquern link --model LINKS --entities {name} --kb BASE notes.txt\n```",
     ]
+    return _page(
+        folder, scores, limits, f"quern link --model LINKS --entities {name} --kb BASE notes.txt"
+    )
 
 
 def _sentences(folder: ModelFolder, name: str) -> list[str]:
-    manifest, metrics = folder.manifest, folder.metrics()
+    metrics = folder.metrics()
     keys = ("top1", "top5", "top10", "mrr")
     rows = [
         f"| {part} | {' | '.join(f'{row[key]:.4f}' for key in keys)} |"
@@ -219,9 +223,7 @@ def _sentences(folder: ModelFolder, name: str) -> list[str]:
         if isinstance(row, dict) and "top1" in row
     ]
     rules = folder.codec.rules
-    return [
-        "## Scores",
-        "",
+    scores = [
         f"Of {metrics.get('dev_texts', 0):,} sentences, ranked among themselves, the share that "
         "has one of its group among the nearest 1, 5 and 10, and the mean of 1 / rank, measured "
         "on this folder.",
@@ -229,21 +231,14 @@ def _sentences(folder: ModelFolder, name: str) -> list[str]:
         "| data | 1 | 5 | 10 | 1 / rank |",
         "| --- | --- | --- | --- | --- |",
         *rows,
-        "",
-        "## Speed",
-        "",
-        *_speed(folder),
-        "",
-        "## Limits",
-        "",
-        manifest.about.limits or "Trained on one kind of text; expect less on any other.",
+    ]
+    limits = [
         f"A text of more than {rules.window} units is read in windows, and its vector is the mean "
         "of theirs. What a cosine means depends on the data: find a threshold on your own.",
-        "",
-        "## Use",
-        "",
-        f"```sh\nquern vectors-of --model {name} sentences.txt --out vectors.npy\n```",
     ]
+    return _page(
+        folder, scores, limits, f"quern vectors-of --model {name} sentences.txt --out vectors.npy"
+    )
 
 
 def _ranks(folder: ModelFolder, name: str) -> list[str]:
@@ -275,6 +270,32 @@ def _ranks(folder: ModelFolder, name: str) -> list[str]:
         "",
         f"```sh\nquern rank --model {name} texts.txt\n```",
     ]
+
+
+def _titles(folder: ModelFolder, name: str) -> list[str]:
+    manifest, metrics = folder.manifest, folder.metrics()
+    settings = manifest.settings
+    rows = [
+        f"| {part} | {row['rouge_l']:.4f} |"
+        for part, row in metrics.items()
+        if isinstance(row, dict) and "rouge_l" in row
+    ]
+    takes = "takes words over from the document" if settings["copy"] else "takes nothing over"
+    scores = [
+        f"Of {metrics.get('dev_texts', 0):,} documents, the mean F1 of the longest common "
+        "subsequence of the given title and the one it writes (ROUGE-L over units, case aside; "
+        "greedy), measured on this folder.",
+        "",
+        "| data | ROUGE-L |",
+        "| --- | --- |",
+        *rows,
+    ]
+    limits = [
+        f"Of a document it reads the first {settings['limit']} units; a title has "
+        f"{settings['longest']} steps at most. It {takes}. A title may say what the document "
+        "does not: read it before you use it.",
+    ]
+    return _page(folder, scores, limits, f"quern title --model {name} documents.jsonl")
 
 
 def _scores(metrics: dict[str, Any], what: str = "Triples as strings") -> list[str]:

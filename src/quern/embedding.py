@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -18,6 +18,21 @@ Reading = Literal["conv", "wide", "gru", "bag", "both"]
 Pooling = Literal["mean", "max", "last", "attention"]
 
 _NONE = 1e-12  # a squared length below which a vector has no direction
+
+
+class Encodes(Protocol):
+    """What gives vectors of texts, as ``Embedder`` does.
+
+    Attributes:
+        dim: width of the vectors.
+        identity: what tells this model's vectors from any other's; None where nobody asks.
+    """
+
+    dim: int
+    identity: str | None
+
+    def __call__(self, texts: Sequence[str]) -> Vectors:
+        """Unit rows, (texts, dim); 0 for a text without direction."""
 
 
 class EmbeddingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

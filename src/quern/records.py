@@ -301,40 +301,6 @@ class FaqExample(msgspec.Struct, frozen=True):
     file: str = ""
 
 
-class FaqAnswer(msgspec.Struct, frozen=True):
-    """An answer to a question.
-
-    Attributes:
-        id: of the answer.
-        answer: its words.
-        question: the phrasing that is most like the question.
-        score: the cosine of the two.
-        probability: that it is right; None where the FAQ was not tuned.
-    """
-
-    id: str
-    answer: str
-    question: str
-    score: float
-    probability: float | None = None
-
-
-class FaqReply(msgspec.Struct, frozen=True):
-    """What a FAQ says to a question.
-
-    Attributes:
-        question: its words.
-        answered: whether the best answer reaches the threshold.
-        ties: how many of the other answers shown are nearly as good as the best.
-        answers: the best first, each once; where not answered, what came nearest.
-    """
-
-    question: str
-    answered: bool
-    ties: int
-    answers: tuple[FaqAnswer, ...]
-
-
 class Item(msgspec.Struct, frozen=True):
     """One thing of a catalogue.
 
@@ -383,6 +349,13 @@ class TitleExample(msgspec.Struct, frozen=True):
     title: str
     id: str | None = None
     line: int = 0
+
+
+class Headline(msgspec.Struct, frozen=True):
+    """A title for a document, and the mean of the log probabilities of the steps that wrote it."""
+
+    text: str
+    score: float
 
 
 class Ranked(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from quern.links import EntityModel, MentionModel
     from quern.ranks import RankModel
     from quern.sentences import SentenceModel
+    from quern.titles import TitleModel
 
 HOME = Path(__file__).parent / "models"
 _MOSTLY_HAN = 0.2  # a Chinese text may be full of Latin names and digits
@@ -67,7 +68,7 @@ def _triples_of(language: Language, preset: Preset) -> str:
 
 def load(
     model: str | Path, *, kb: KnowledgeBase | None = None, threads: int = 1
-) -> ReadsTriples | MentionModel | EntityModel | SentenceModel | RankModel:
+) -> ReadsTriples | MentionModel | EntityModel | SentenceModel | RankModel | TitleModel:
     """Open a model folder, or a shipped model by its name.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,11 @@ from quern.runtime import Averaged, Runs
 from quern.triples import ReadsTriples, Thresholds, TripleModel, TripleUnion
 
 if TYPE_CHECKING:
+    from quern.embedding import Encodes
     from quern.links import EntityModel, FindsNames, MentionModel
     from quern.ranks import RankModel
     from quern.sentences import SentenceModel
+    from quern.titles import TitleModel
 
 
 def _open_triples(folder: ModelFolder, threads: int) -> ReadsTriples:
@@ -108,7 +110,8 @@ def _open_ranks(folder: ModelFolder, threads: int) -> RankModel:
         for name in (RANK_VECTORS, RANK_ROWS)
         if name in folder.manifest.parts or name == RANK_VECTORS
     )
-    embedder = Embedder(folder.codec, folder.graph("encode", threads), settings)
+    encode = folder.graph("encode", threads)
+    embedder = Embedder(folder.codec, encode, settings, _identity(folder))
     return RankModel(embedder, ids, vectors, settings.items, *rows)
 
 
@@ -126,9 +129,21 @@ def _open_sentences(folder: ModelFolder, threads: int) -> SentenceModel:
 
     settings = msgspec.convert(folder.manifest.settings, SentenceSettings)
     encode = folder.graph("encode", threads)
-    # Vectors depend on this graph and the codec.
-    identity = fingerprint(f"{folder.manifest.codec}{folder.graph_hash('encode')}".encode())
-    return SentenceModel(folder.codec, encode, settings, identity)
+    return SentenceModel(folder.codec, encode, settings, _identity(folder))
+
+
+def _identity(folder: ModelFolder) -> str:
+    """What tells the vectors of a folder from any other's: they depend on graph and codec."""
+    return fingerprint(f"{folder.manifest.codec}{folder.graph_hash('encode')}".encode())
+
+
+def _open_titles(folder: ModelFolder, threads: int) -> TitleModel:
+    from quern.titles import Pieces, TitleModel, TitleSettings
+
+    settings = msgspec.convert(folder.manifest.settings, TitleSettings)
+    pieces = Pieces(msgspec.json.decode(folder.part(TITLE_PIECES), type=list[str]))
+    encode, step = folder.graph("encode", threads), folder.graph("step", threads)
+    return TitleModel(folder.codec, encode, step, pieces, settings, _identity(folder))
 
 
 def _fields(settings: Mapping[str, Any], of: type[msgspec.Struct]) -> dict[str, Any]:
@@ -143,11 +158,13 @@ TASKS: dict[str, str] = {
     "entities": "it chooses entities: quern link --entities",
     "sentences": "it makes vectors of sentences: quern vectors-of",
     "ranks": "it finds items of a catalogue: quern rank",
+    "titles": "it gives titles to documents: quern title",
 }
 
 # What the folder of a rank model holds besides; rows are what was learned of items beside texts.
 RANK_IDS, RANK_VECTORS, RANK_ROWS = "items.json", "items.npy", "rows.npy"
 MEANING = "meaning"  # the folder of the rank model that an entity model asks
+TITLE_PIECES = "pieces.json"  # what a title model spells with
 ENCODER = "encoder"  # the task of a folder that no graph comes with
 
 
@@ -228,9 +245,53 @@ def load_ranks(path: str | Path, *, threads: int = 1) -> RankModel:
         return _open_ranks(folder, threads)
 
 
+def load_titles(path: str | Path, *, threads: int = 1) -> TitleModel:
+    """Open a folder that gives titles to documents.
+
+    Args:
+        path: the folder.
+        threads: see ``load``.
+
+    Raises:
+        FolderError: see ``load``.
+    """
+    with _opened(path) as folder:
+        _of_task(folder, "titles")
+        return _open_titles(folder, threads)
+
+
+def load_encoder(path: str | Path, *, threads: int = 1) -> Encodes:
+    """Open a folder for the vectors that it makes of texts: of sentences, for ranks, of titles.
+
+    Args:
+        path: the folder.
+        threads: see ``load``.
+
+    Raises:
+        FolderError: see ``load``.
+    """
+    with _opened(path) as folder:
+        if folder.manifest.task == "ranks":
+            return _open_ranks(folder, threads).embedder
+        if folder.manifest.task == "titles":
+            return _Documents(_open_titles(folder, threads))
+        _of_task(folder, "sentences")
+        return _open_sentences(folder, threads)
+
+
+class _Documents:
+    """A model of titles by the vectors that it makes of documents."""
+
+    def __init__(self, model: TitleModel) -> None:
+        self.dim, self.identity, self._model = model.dim, model.identity, model
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self._model.vectors(texts)
+
+
 def load_any(
     path: str | Path, *, kb: FindsNames | None = None, threads: int = 1
-) -> ReadsTriples | MentionModel | EntityModel | SentenceModel | RankModel:
+) -> ReadsTriples | MentionModel | EntityModel | SentenceModel | RankModel | TitleModel:
     """Open the folder of a model of any task; see ``load`` and ``load_links``."""
     task = ModelFolder(Path(path)).manifest.task
     if task == "links":
@@ -241,6 +302,8 @@ def load_any(
         return load_sentences(path, threads=threads)
     if task == "ranks":
         return load_ranks(path, threads=threads)
+    if task == "titles":
+        return load_titles(path, threads=threads)
     return load(path, threads=threads)
 
 

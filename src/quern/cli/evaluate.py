@@ -13,11 +13,13 @@ from quern.cli.evaluate_links import evaluate_choices, evaluate_linking, evaluat
 from quern.cli.evaluate_ranks import evaluate_ranks
 from quern.cli.evaluate_sentences import evaluate_sentences
 from quern.cli.evaluate_tables import Asked
+from quern.cli.evaluate_titles import evaluate_titles
 from quern.cli.evaluate_triples import Ruled, evaluate_triples
 from quern.cli.rules import read_schema, schema_options
 from quern.folder import ModelFolder
 from quern.schema import Rule
 from quern.shipped import find
+from quern.tasks import load_titles
 
 
 @click.command("evaluate")
@@ -39,7 +41,7 @@ from quern.shipped import find
     type=click.IntRange(0),
     default=200,
     show_default=True,
-    help="The largest number of texts with errors on the page.",
+    help="The largest number of texts on the page: those with errors; of titles, some by chance.",
 )
 @click.option(
     "--target-precision",
@@ -90,7 +92,9 @@ def command(
     Models of sentences are scored on lines of {"text", "group"}: each is looked for among all
     others, or among those of --known. On lines of {"text", "other", "score"} the cosines of
     the pairs are compared with their scores. Models of ranks are scored on lines of {"text",
-    "item"}: how far up their items come; with --kb on lines with "mentions".
+    "item"}: how far up their items come; with --kb on lines with "mentions". Models of titles are
+    scored on lines of {"body", "title"}: how near the titles that they propose come, with figures
+    that want the extra 'evaluate'.
 
     \b
     Examples:
@@ -101,6 +105,7 @@ def command(
       quern evaluate my-entities test.jsonl --kb kb.sqlite --report errors.html
       quern evaluate my-links test.jsonl --entities my-entities --kb kb.sqlite
       quern evaluate my-sentences test.jsonl --known train.jsonl
+      quern evaluate my-titles test.jsonl --report samples.html
     """
     if page is not None and not page.absolute().parent.is_dir():
         raise click.BadParameter(f"{page.parent}: no such folder", param_hint="--report")
@@ -108,17 +113,9 @@ def command(
     ruled_out = {"--strict": strict, "--schema": schema_file, "--without": without}
     if (folder := _of_other_task(model)) is None:
         _refuse(model, {"--kb": kb, "--entities": entities, "--known": known})
-    elif folder.manifest.task in ("sentences", "ranks"):
-        _refuse(model, {**ruled_out, "--entities": entities})
-        _refuse(model, {"--report": page, "--target-precision": target})
-        if folder.manifest.task == "sentences":
-            _refuse(model, {"--kb": kb})
-            return evaluate_sentences(folder, asked, known)
-        _refuse(model, {"--known": known})
-        return evaluate_ranks(folder, asked)
     else:
-        _refuse(model, {**ruled_out, "--known": known})
-        return _evaluate_links(folder, entities, asked)
+        _refuse(model, ruled_out)
+        return _evaluate_other(folder, asked, entities, known)
     schema = read_schema(schema_file, without)
     ruled = None if schema is None or schema_file is None else Ruled(schema, schema_file, without)
     evaluate_triples(model, asked, strict, ruled)
@@ -128,6 +125,26 @@ def _of_other_task(model: str) -> ModelFolder | None:
     """The folder of a model that does not read triples, None of one that does."""
     folder = ModelFolder(find(model))
     return None if folder.manifest.task == "triples" else folder
+
+
+def _evaluate_other(
+    folder: ModelFolder, asked: Asked, entities: str | None, known: Path | None
+) -> None:
+    """Score a model that does not read triples."""
+    task, model = folder.manifest.task, str(folder.path)
+    if task not in ("sentences", "ranks", "titles"):
+        _refuse(model, {"--known": known})
+        return _evaluate_links(folder, entities, asked)
+    _refuse(model, {"--entities": entities, "--target-precision": asked.target})
+    if task == "titles":
+        _refuse(model, {"--kb": asked.kb, "--known": known})
+        return evaluate_titles(folder, load_titles(folder.path, threads=asked.threads), asked)
+    _refuse(model, {"--report": asked.page})
+    if task == "sentences":
+        _refuse(model, {"--kb": asked.kb})
+        return evaluate_sentences(folder, asked, known)
+    _refuse(model, {"--known": known})
+    return evaluate_ranks(folder, asked)
 
 
 def _evaluate_links(folder: ModelFolder, entities: str | None, asked: Asked) -> None:

@@ -10,7 +10,7 @@ import click
 from quern.bench import LOSS
 from quern.cli import options
 from quern.cli.console import note
-from quern.data import read_links, read_ranks, read_sentences, read_triples
+from quern.data import read_links, read_ranks, read_sentences, read_titles, read_triples
 from quern.errors import MissingExtra
 from quern.folder import ModelFolder
 from quern.shipped import find
@@ -19,6 +19,7 @@ _SCORES = {
     "entities": ("accuracy", "accuracy"),
     "sentences": ("top-1", "top1"),
     "ranks": ("mean of 1 / rank", "mrr"),
+    "titles": ("ROUGE-L", "rouge_l"),
 }
 
 
@@ -47,9 +48,9 @@ def command(
     Both folders are scored on DATA through the code that users run. The folder is written
     even if it lost more than 0.3 points of F1 (of accuracy, if it chooses entities; of sentences
     whose nearest is of their group, if it reads sentences; of the mean of 1 / rank, if it ranks
-    items), with a warning and exit status 1, so that it can be looked at. Of a model of triples
-    `quern bench OUT DATA --against MODEL` says whether it is worth having; the speed of others
-    stands in the card.
+    items; of ROUGE-L, if it gives titles), with a warning and exit status 1, so that it can be
+    looked at. Of a model of triples `quern bench OUT DATA --against MODEL` says whether it is worth
+    having; the speed of others stands in the card.
 
     \b
     Example:
@@ -62,6 +63,7 @@ def command(
             write_links_int8,
             write_ranks_int8,
             write_sentences_int8,
+            write_titles_int8,
         )
     except ModuleNotFoundError as error:
         raise MissingExtra("quern export", "train") from error
@@ -78,6 +80,8 @@ def command(
             metrics = write_sentences_int8(source, out, read_sentences(data), overwrite=overwrite)
         elif task == "ranks":
             metrics = write_ranks_int8(source, out, read_ranks(data), overwrite=overwrite)
+        elif task == "titles":
+            metrics = write_titles_int8(source, out, read_titles(data), overwrite=overwrite)
         else:
             metrics = write_int8(source, out, read_triples(data), overwrite=overwrite)
     said, key = _SCORES.get(task, ("F1", "f1"))

@@ -6,23 +6,22 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 import msgspec
 
 from quern.cli import options
 from quern.cli.console import note, progress
-from quern.cli.streaming import Source, chunks, sources
+from quern.cli.streaming import Source, lots, origin
 from quern.cli.table import columns, numbers
-from quern.data import Document, TextForm
+from quern.data import TextForm
 from quern.errors import DataError
 from quern.evaluation.wording import share
 
 if TYPE_CHECKING:
     from quern.evaluation.retrieval import Cut
-    from quern.faq import Faq
-    from quern.records import FaqReply
+    from quern.faq import Faq, FaqReply
 
 _FILE = click.argument("faq", type=click.Path(path_type=Path))
 _MODEL = click.option("--model", help="Folder of its model, where that has moved.")
@@ -37,13 +36,7 @@ def command() -> None:
 @click.argument("questions", type=click.Path(path_type=Path))
 @click.option("--model", required=True, help="A model of sentences (quern train sentences).")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
-@click.option(
-    "--index",
-    default="auto",
-    show_default=True,
-    help="How phrasings are searched: exact, approximate (extra 'ann'), auto for what suits their "
-    "number, or the address of a database, http://host:6333/name (extra 'served').",
-)
+@options.kind_of_index("--index")
 @click.option("--overwrite", is_flag=True, help="Replace a FAQ that is there.")
 def build(questions: Path, model: str, out: Path, index: str, overwrite: bool) -> None:
     """Make a FAQ of QUESTIONS.
@@ -60,10 +53,6 @@ def build(questions: Path, model: str, out: Path, index: str, overwrite: bool) -
     from quern.errors import StoreError
     from quern.faq import Faq
 
-    if index not in ("auto", "exact", "approximate") and "://" not in index:
-        raise click.BadParameter(
-            f"{index}: exact, approximate, auto, or an address", param_hint="--index"
-        )
     entries = read_faq(questions)
     if out.exists() and not overwrite:
         raise StoreError(f"{out}: exists already; choose another name, or pass --overwrite")
@@ -77,13 +66,7 @@ def build(questions: Path, model: str, out: Path, index: str, overwrite: bool) -
 @command.command("ask")
 @_FILE
 @click.argument("questions", nargs=-1)
-@click.option(
-    "--input",
-    "files",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help='File of questions, one a line, or .jsonl with a "text"; - for standard input.',
-)
+@options.ask_input
 @click.option(
     "--top", type=click.IntRange(1), default=3, show_default=True, help="Answers to show."
 )
@@ -94,12 +77,7 @@ def build(questions: Path, model: str, out: Path, index: str, overwrite: bool) -
 )
 @_MODEL
 @options.form
-@click.option(
-    "--input-form",
-    "kind",
-    type=click.Choice(["txt", "jsonl"]),
-    help="How to read --input. [default: by each file's name; txt for standard input]",
-)
+@options.ask_input_form
 def ask(
     faq: Path,
     questions: tuple[str, ...],
@@ -127,7 +105,7 @@ def ask(
     with _opened(faq, model) as opened, progress("asking", None, "questions") as advance:
         if threshold is None and opened.threshold is None:
             note("not tuned: every question is answered; choose a threshold with quern faq tune")
-        for lot in _lots(questions, files, kind):
+        for lot in lots(questions, files, kind):
             replies = opened.ask([source.document.text for source in lot], top, threshold)
             write(lot, replies)
             asked += len(replies)
@@ -136,23 +114,11 @@ def ask(
     note(f"{asked:,} questions, {answered:,} answered")
 
 
-def _lots(
-    questions: tuple[str, ...], files: tuple[Path, ...], kind: TextForm | None
-) -> Iterator[list[Source]]:
-    """Questions of the command line, then those of files."""
-    if questions:
-        yield [Source("", Document(question)) for question in questions]
-    if files:
-        yield from chunks(sources(files, kind))
-
-
 def _write_jsonl(lot: Sequence[Source], replies: Sequence[FaqReply]) -> None:
     encode = msgspec.json.Encoder().encode
-    for (file, document), reply in zip(lot, replies, strict=True):
-        head: dict[str, Any] = {"file": file, "line": document.line} if file else {}
-        if document.id is not None:
-            head["id"] = document.id
-        sys.stdout.buffer.write(encode({**head, **msgspec.structs.asdict(reply)}) + b"\n")
+    for source, reply in zip(lot, replies, strict=True):
+        row = {**origin(source), **msgspec.structs.asdict(reply)}
+        sys.stdout.buffer.write(encode(row) + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -15,7 +15,13 @@ from quern.links import Dictionary
 from quern.shipped import find, names
 
 # What the score that decides is called in metrics.json, by the tasks that have it.
-_SCORES = {"f1": "F1", "accuracy": "accuracy", "top1": "top-1", "recall1": "recall@1"}
+_SCORES = {
+    "f1": "F1",
+    "accuracy": "accuracy",
+    "top1": "top-1",
+    "recall1": "recall@1",
+    "rouge_l": "ROUGE-L",
+}
 
 
 @click.command("info")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from quern.kb.names import Names
 
 Form = Literal["table", "jsonl"]
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 threads = click.option(
     "--threads",
@@ -69,9 +71,44 @@ text_input = click.option(
     "--input",
     "kind",
     type=click.Choice(["txt", "jsonl"]),
-    help='How to read the input: a text a line, or JSON lines with a "text". '
+    help='How to read the input: a text a line, or JSON lines with a "text" or "body". '
     "[default: by each file's name; txt for standard input]",
 )
+
+ask_input = click.option(
+    "--input",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help='File of texts, one a line, or .jsonl with a "text"; - for standard input.',
+)
+
+ask_input_form = click.option(
+    "--input-form",
+    "kind",
+    type=click.Choice(["txt", "jsonl"]),
+    help="How to read --input. [default: by each file's name; txt for standard input]",
+)
+
+
+def _kind_of_index(_ctx: click.Context, _param: click.Parameter, kind: str) -> str:
+    if kind not in ("auto", "exact", "approximate") and "://" not in kind:
+        raise click.BadParameter(f"{kind}: exact, approximate, auto, or an address")
+    return kind
+
+
+def kind_of_index(name: str) -> Callable[[_F], _F]:
+    """The option ``name``, which says how vectors are searched."""
+    return click.option(
+        name,
+        "index",
+        default="auto",
+        show_default=True,
+        callback=_kind_of_index,
+        help="How vectors are searched: exact, approximate (extra 'ann'), auto for what suits "
+        "their number, or the address of a database, http://host:6333/name (extra 'served').",
+    )
+
 
 kb = click.option(
     "--kb",

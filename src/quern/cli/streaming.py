@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from quern.data import Document, TextForm, documents, form_of, open_bytes
 from quern.errors import DataError
@@ -59,6 +59,23 @@ def chunks(texts: Iterator[Source]) -> Iterator[list[Source]]:
         yield chunk  # what stands before the bad line is answered before it is reported
         raise
     yield chunk
+
+
+def lots(
+    texts: tuple[str, ...], files: tuple[Path, ...], kind: TextForm | None
+) -> Iterator[list[Source]]:
+    """Texts of the command line, whose file is empty, then those of files, if any are given."""
+    if texts:
+        yield [Source("", Document(text)) for text in texts]
+    if files:
+        yield from chunks(sources(files, kind))
+
+
+def origin(source: Source) -> dict[str, Any]:
+    """Where a text comes from, as the beginning of what is said of it."""
+    file, document = source
+    head: dict[str, Any] = {"file": file, "line": document.line} if file else {}
+    return head if document.id is None else {**head, "id": document.id}
 
 
 def in_order(

@@ -13,6 +13,7 @@ from quern.cli.train_linker import linker
 from quern.cli.train_links import links
 from quern.cli.train_ranks import ranks
 from quern.cli.train_sentences import sentences
+from quern.cli.train_titles import titles
 from quern.cli.watch import run
 from quern.errors import MissingExtra, TrainingError
 from quern.folder import MANIFEST
@@ -28,6 +29,7 @@ command.add_command(entities)
 command.add_command(linker)
 command.add_command(sentences)
 command.add_command(ranks)
+command.add_command(titles)
 
 
 @command.command("triples")

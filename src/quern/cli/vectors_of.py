@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from quern.cli import options
 from quern.cli.console import note, progress
+from quern.cli.parquet import ParquetRows
 from quern.cli.streaming import Source, chunks, in_order, sources
 from quern.data import writing
+from quern.embedding import Encodes
 
 _DIGITS = 7  # after the point; single precision has no more
 _Found = tuple[list[Source], NDArray[np.float32]]
@@ -25,12 +27,16 @@ _Found = tuple[list[Source], NDArray[np.float32]]
 
 @click.command("vectors-of")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--model", required=True, help="A model folder (quern train sentences).")
+@click.option(
+    "--model",
+    required=True,
+    help="A model that makes vectors of texts (quern train sentences, ranks or titles).",
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="NumPy file (.npy) to write all vectors to, a row for each text. "
-    "[default: JSON lines on standard output]",
+    help="File to write all vectors to, a row for each text: NumPy (.npy), or Parquet with file, "
+    "line and id (.parquet, extra 'parquet'). [default: JSON lines on standard output]",
 )
 @options.text_input
 @options.threads
@@ -43,25 +49,31 @@ def command(
 ) -> None:
     """Give the vector of each text in FILES, or in standard input.
 
-    A .txt file holds a text on each line, a .jsonl file an object with a "text" (and perhaps an
-    "id"); either may be gzipped. Vectors have length 1: the product of two says how alike their
+    A .txt file holds a text on each line, a .jsonl file an object with a "text" or a "body" (and
+    perhaps an "id"); either may be gzipped. A model of titles gives the vectors that it keeps near
+    those of their titles. Vectors have length 1: the product of two says how alike their
     texts are. A text without a letter, digit or mark has no vector: its numbers are 0. Rows stand
     in the order of the input; memory does not grow with it.
 
     \b
     Examples:
       quern vectors-of --model my-sentences questions.txt --out questions.npy
+      quern vectors-of --model my-sentences issues.jsonl --out issues.parquet
       quern vectors-of --model my-sentences < questions.txt > questions.jsonl
+      quern vectors-of --model my-titles issues.jsonl --out issues.npy
     """
     from quern.shipped import find
-    from quern.tasks import load_sentences
+    from quern.tasks import load_encoder
 
-    if out is not None and out.suffix != ".npy":
-        raise click.BadParameter(f"{out}: write to a name that ends in .npy", param_hint="--out")
-    encode = load_sentences(find(model))
+    if out is not None and out.suffix not in (".npy", ".parquet"):
+        why = f"{out}: write to a name that ends in .npy or .parquet"
+        raise click.BadParameter(why, param_hint="--out")
+    encode = load_encoder(find(model))
     count = 0
     with ExitStack() as stack:
-        write: _Writes = _Lines() if out is None else _Rows(stack.enter_context(writing(out)))
+        write: _Writes = (
+            _Lines() if out is None else _file(stack.enter_context(writing(out)), out, encode)
+        )
         advance = stack.enter_context(progress("reading", None, "texts"))
         pool = stack.enter_context(ThreadPoolExecutor(threads))
 
@@ -84,6 +96,11 @@ class _Writes(Protocol):
 
     def end(self, shape: tuple[int, int]) -> None:
         """All are written."""
+
+
+def _file(stream: IO[bytes], out: Path, encode: Encodes) -> _Writes:
+    """What writes to a file of this name."""
+    return _Rows(stream) if out.suffix == ".npy" else ParquetRows(stream, encode.dim)
 
 
 class _Lines:

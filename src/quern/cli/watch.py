@@ -49,6 +49,8 @@ def _told(figures: dict[str, Any]) -> str:
         said.append(f"accuracy {figures['accuracy']:.4f} of at most {figures['ceiling']:.4f}")
     if "top1" in figures:
         said += [f"{name} {figures[name]:.4f}" for name in ("top1", "top5", "top10", "mrr")]
+    if "rouge_l" in figures:
+        said.append(f"ROUGE-L {figures['rouge_l']:.4f}, loss a step {figures['token_loss']:.4f}")
     if "recall10" in figures:
         said += [f"{name} {value:.4f}" for name, value in figures.items()]
     return ", ".join(said)

@@ -5,6 +5,7 @@ from quern.data.lines import (
     SHOWN,
     BadLine,
     bad_lines,
+    content_id,
     data_hash,
     decoded,
     not_utf8,
@@ -15,23 +16,26 @@ from quern.data.lines import (
 )
 from quern.data.links import read_links, scan_links
 from quern.data.preparing import Lot, Prepared, Preparing, lots, prepare
-from quern.data.questions import answer_id, read_faq, read_faq_examples
+from quern.data.questions import read_faq, read_faq_examples
 from quern.data.ranks import read_catalogue, read_ranks, read_table, scan_catalogue, scan_ranks
 from quern.data.sentences import are_classes, read_pairs, read_sentences, scan_sentences
+from quern.data.stored import Collection, StoredDocument, read_collection
 from quern.data.titles import read_titles, scan_titles
 from quern.data.triples import read_facts, read_triples, scan_triples
 
 __all__ = [
     "SHOWN",
     "BadLine",
+    "Collection",
     "Document",
     "Lot",
     "Prepared",
     "Preparing",
+    "StoredDocument",
     "TextForm",
-    "answer_id",
     "are_classes",
     "bad_lines",
+    "content_id",
     "data_hash",
     "decoded",
     "documents",
@@ -42,6 +46,7 @@ __all__ = [
     "open_bytes",
     "prepare",
     "read_catalogue",
+    "read_collection",
     "read_facts",
     "read_faq",
     "read_faq_examples",

@@ -44,8 +44,15 @@ def texts_of(files: Iterable[Path]) -> Iterator[str]:
 
 
 class _TextLine(msgspec.Struct):
-    text: str
+    text: str | None = None
+    body: str | None = None  # what documents that have titles call it
     id: str | int | None = None
+
+    def of(self) -> str:
+        found = self.body if self.text is None else self.text
+        if found is None:
+            raise ValueError("Object missing required field `text`")
+        return found
 
 
 class _GivenMention(msgspec.Struct):
@@ -67,8 +74,8 @@ def documents(stream: Iterable[bytes], form: TextForm, name: str) -> Iterator[Do
 
     Args:
         stream: lines.
-        form: a text is a line ("txt"), or the ``text`` of a JSON line ("jsonl"), which has
-            ``mentions``, too ("mentions").
+        form: a text is a line ("txt"), or the ``text`` of a JSON line ("jsonl"; the ``body``
+            where it has no text), which has ``mentions``, too ("mentions").
         name: of the stream, for errors.
 
     Raises:
@@ -88,11 +95,12 @@ def _document(line: bytes, form: TextForm, number: int) -> Document:
     if form == "txt":
         return Document(line.decode(), None, number)
     row = (_GIVEN_LINE if form == "mentions" else _TEXT_LINE).decode(line)
+    text = row.of()
     mentions = []
     for given in row.mentions if isinstance(row, _GivenLine) else ():
         start = start_of(given.mention, given.start, given.offset)
         end = start + len(given.mention)
-        if start < 0 or not given.mention.strip() or row.text[start:end] != given.mention:
+        if start < 0 or not given.mention.strip() or text[start:end] != given.mention:
             raise ValueError(f"'{given.mention}' does not stand in the text at character {start}")
         mentions.append(Mention(start, end, given.mention, 1.0))
-    return Document(row.text, None if row.id is None else str(row.id), number, tuple(mentions))
+    return Document(text, None if row.id is None else str(row.id), number, tuple(mentions))

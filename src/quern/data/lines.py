@@ -163,3 +163,8 @@ def data_hash(*paths: Path) -> str:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def content_id(words: str) -> str:
+    """The id of what is given none: by its words, the same when they come again."""
+    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:12]

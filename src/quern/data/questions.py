@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from quern.data.lines import BadLine, bad_lines, decoded, open_bytes, scan
+from quern.data.lines import BadLine, bad_lines, content_id, decoded, open_bytes, scan
 from quern.errors import DataError
 from quern.records import FaqEntry, FaqExample
 from quern.text import wordless
@@ -108,12 +107,7 @@ def _entry(id_: str | None, answer: str, questions: Sequence[str], line: int) ->
         raise ValueError("a question is empty")
     if marks := next(filter(wordless, questions), None):
         raise ValueError(f"a question has no letter: '{marks}'")
-    return FaqEntry(id_ or answer_id(answer), answer, tuple(dict.fromkeys(questions)), line)
-
-
-def answer_id(answer: str) -> str:
-    """The id of an answer that is given none: by its words, the same when they come again."""
-    return hashlib.sha256(answer.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return FaqEntry(id_ or content_id(answer), answer, tuple(dict.fromkeys(questions)), line)
 
 
 def _csv(path: Path) -> Iterator[FaqEntry | BadLine]:

@@ -147,6 +147,19 @@ def bootstrap(counts: Sequence[Counts], samples: int = _SAMPLES, seed: int = _SE
     )
 
 
+def bootstrap_mean(
+    values: Sequence[float], samples: int = _SAMPLES, seed: int = _SEED
+) -> Interval | None:
+    """The 95 % interval of a mean over texts, drawn again with replacement; None without texts."""
+    if not values:
+        return None
+    given, rng = np.array(values, dtype=np.float64), np.random.default_rng(seed)
+    means = [given[rng.integers(0, len(given), len(given))].mean() for _ in range(samples)]
+    tail = 50 * (1 - _LEVEL)
+    low, high = np.percentile(means, [tail, 100 - tail])
+    return float(low), float(high)
+
+
 def _middle(part: NDArray[np.float64], whole: NDArray[np.float64]) -> Interval | None:
     """The middle 95 % of the quotients, those without a denominator left out."""
     some = whole > 0

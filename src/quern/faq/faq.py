@@ -2,63 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol
+from typing import Self
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from quern.calibration import PlattScaling
-from quern.data import answer_id
-from quern.errors import DataError, FolderError, StoreError
-from quern.faq.phrasings import PhrasingIndex, fill, in_memory, new_collection
-from quern.faq.store import Store, remove, remove_beside
+from quern.data import content_id
+from quern.embedding import Vectors
+from quern.errors import DataError
+from quern.faq.replies import FaqAnswer, FaqReply
+from quern.faq.store import Store
 from quern.faq.tuning import Tuned, judge, share_of, tune
-from quern.index import Index
-from quern.records import FaqAnswer, FaqEntry, FaqExample, FaqReply
-from quern.shipped import find
-from quern.tasks import load_sentences
-from quern.text import wordless
+from quern.records import FaqEntry, FaqExample
+from quern.vector_store import VectorStore
+from quern.vector_store.store import LOT, Advance, Ids, added, removed
 
 NEARLY = 0.02  # below the best score, an answer is nearly as good
-_LOT = 1024  # questions that are given vectors at once
 _MORE = 4  # phrasings looked at for each answer that is asked for
 
-Vectors = NDArray[np.float32]
 
-
-class Encodes(Protocol):
-    """What gives vectors of texts, as ``SentenceModel`` does."""
-
-    dim: int
-    identity: str | None
-
-    def __call__(self, texts: Sequence[str]) -> Vectors:
-        """Unit rows, 0 for a text without direction."""
-
-
-class Faq:
+class Faq(VectorStore[Store]):
     """Answers that are found by questions alike to the one that is asked.
 
-    All of it is in one SQLite file. Vectors of the phrasings are searched in memory, or in a
-    database at an address; who changes the file elsewhere is followed at the next question.
-
-    Attributes:
-        path: of the file.
-        model: gives vectors of questions.
+    All of it is in one SQLite file; see ``VectorStore``.
     """
 
-    def __init__(self, path: Path, store: Store, model: Encodes) -> None:
-        """Take what ``open`` and ``build`` have made."""
-        self.path, self.model = path, model
-        self._store = store
-        self._phrasings = PhrasingIndex(store, model.dim)
+    rows, verb = Store, "quern faq"
 
-    # -- made and opened --------------------------------------------------------------------
+    # -- made ----------------------------------------------------------------------------------
 
     @classmethod
     def build(
@@ -68,9 +42,9 @@ class Faq:
         model: str | Path,
         *,
         index: str = "auto",
-        advance: Callable[[int], None] | None = None,
+        advance: Advance | None = None,
         overwrite: bool = False,
-    ) -> Faq:
+    ) -> Self:
         """Make a FAQ.
 
         Args:
@@ -89,84 +63,15 @@ class Faq:
             FolderError: the model cannot be read.
             MissingExtra: the index needs an extra that is not installed.
         """
-        if path.exists() and not overwrite:
-            raise StoreError(f"{path}: exists already; choose another name, or pass --overwrite")
-        folder = find(model)
-        encodes = load_sentences(folder)
-        # What cannot be had is told before anything is read.
         count = sum(len(entry.questions) for entry in entries)
-        served = new_collection(index, encodes.dim) if "://" in index else None
-        if served is None:
-            in_memory(index, count, encodes.dim)
-        part = path.with_name(f".{path.name}.part")
-        remove(part)
-        try:
-            with closing(cls(part, Store(part, create=True), encodes)) as faq:
-                with faq._store.transaction():
-                    place = str(model) if not Path(model).exists() else str(folder.resolve())
-                    faq._store.say("model", place)
-                    faq._store.say("identity", encodes.identity)
-                    faq._store.say("index", index)
-                    faq._put(entries, advance)
-                faq._store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-                if served is not None:
-                    fill(served, faq._store, encodes.dim)
-            # What SQLite kept beside the old file would be read as part of the new one.
-            remove_beside(path)
-            part.replace(path)
-        finally:
-            remove(part)
-        return cls(path, Store(path), encodes)
-
-    @classmethod
-    def open(cls, path: str | Path, model: str | Path | None = None) -> Faq:
-        """Open a FAQ.
-
-        Args:
-            path: its file.
-            model: the folder of its model, where that has moved.
-
-        Raises:
-            StoreError: it is not there, no FAQ, or was built with another model.
-            FolderError: the model cannot be read.
-        """
-        path = Path(path)
-        with ExitStack() as undo:
-            store = undo.enter_context(closing(Store(path)))
-            faq = cls.of(
-                path, store, load_sentences(find(model) if model else _folder(path, store))
-            )
-            undo.pop_all()
-        return faq
-
-    @classmethod
-    def of(cls, path: Path, store: Store, model: Encodes) -> Faq:
-        """A FAQ with a model that is open.
-
-        Raises:
-            StoreError: it was built with another model.
-        """
-        if store.about("identity") != model.identity:
-            raise StoreError(
-                f"{path}: was built with another model, whose vectors are not like these; build it "
-                "again with this one (quern faq build), or name that one (--model)"
-            )
-        return cls(path, store, model)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._store.close()
-
-    def __enter__(self) -> Faq:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        return cls._made(
+            path,
+            model,
+            count,
+            lambda faq: faq._put(entries, advance),
+            index=index,
+            overwrite=overwrite,
+        )
 
     # -- asked ------------------------------------------------------------------------------
 
@@ -198,8 +103,8 @@ class Faq:
         least = threshold if threshold is not None else self.threshold
         scaling = self.calibration
         replies = []
-        for at in range(0, len(questions), _LOT):
-            lot = questions[at : at + _LOT]
+        for at in range(0, len(questions), LOT):
+            lot = questions[at : at + LOT]
             for question, found in zip(lot, self._found(lot, top), strict=True):
                 if scaling is not None:
                     found = [
@@ -216,7 +121,7 @@ class Faq:
         vectors = self._vectors(questions)
         found: list[list[FaqAnswer]] = [[] for _ in questions]
         asked = [i for i, vector in enumerate(vectors) if vector.any()]
-        index, top = self._phrasings.now(), min(top, self._store.answers())
+        index, top = self._index.now(), min(top, self._store.answers())
         k = _MORE * top
         while asked and len(index):
             near = index.search(vectors[asked], k)
@@ -236,15 +141,9 @@ class Faq:
             asked, k = short, 4 * k
         return found
 
-    def _vectors(self, questions: Sequence[str]) -> Vectors:
-        """One row each, 0 where there is no word: models may give marks some direction."""
-        vectors = self.model(questions)
-        vectors[[wordless(question) for question in questions]] = 0
-        return vectors
-
     # -- changed ----------------------------------------------------------------------------
 
-    def add(self, entries: Sequence[FaqEntry], advance: Callable[[int], None] | None = None) -> int:
+    def add(self, entries: Sequence[FaqEntry], advance: Advance | None = None) -> int:
         """Add answers, or phrasings to answers that are there; the number of new phrasings.
 
         Args:
@@ -254,7 +153,7 @@ class Faq:
         Raises:
             DataError: a question has no direction, or an id has another answer.
         """
-        return len(self._phrasings.change(lambda: self._put(entries, advance), _added)[0])
+        return len(self._index.change(lambda: self._put(entries, advance), added)[0])
 
     def remove(self, ids: Iterable[str]) -> int:
         """Take answers away, all or none; the number of phrasings that went with them.
@@ -262,7 +161,7 @@ class Faq:
         Raises:
             DataError: an id is not there.
         """
-        gone = self._phrasings.change(lambda: self._drop(ids), _removed, less=True)
+        gone = self._index.change(lambda: self._drop(ids), removed, less=True)
         return len(gone)
 
     def _drop(self, ids: Iterable[str]) -> list[int]:
@@ -275,22 +174,12 @@ class Faq:
             gone += dropped
         return gone
 
-    def _put(
-        self, entries: Sequence[FaqEntry], advance: Callable[[int], None] | None
-    ) -> tuple[NDArray[np.int64], Vectors]:
+    def _put(self, entries: Sequence[FaqEntry], advance: Advance | None) -> tuple[Ids, Vectors]:
         """Write what is new of entries, inside a transaction; its numbers and vectors."""
         new = self._new(entries)
-        asked = [(question, entry.line) for entry in new for question in entry.questions]
-        vectors = np.zeros((len(asked), self.model.dim), dtype=np.float32)
-        for at in range(0, len(asked), _LOT):
-            lot = asked[at : at + _LOT]
-            vectors[at : at + len(lot)] = self._vectors([question for question, _ in lot])
-            for (question, line), vector in zip(lot, vectors[at:], strict=False):
-                if not vector.any():
-                    where = f"line {line}: " if line else ""
-                    raise DataError(f"{where}'{question}': nothing in it can be read; leave it out")
-            if advance is not None:
-                advance(len(lot))
+        questions = [question for entry in new for question in entry.questions]
+        lines = [entry.line for entry in new for _ in entry.questions]
+        vectors = self._encoded(questions, lines, advance)
         numbers: list[int] = []
         for entry in new:
             at, count = len(numbers), len(entry.questions)
@@ -303,12 +192,12 @@ class Faq:
         Who gave no id means the answer with the same words.
         """
         words = {
-            e.answer: e.id for e in entries if e.id != answer_id(e.answer)
+            e.answer: e.id for e in entries if e.id != content_id(e.answer)
         } | self._store.words()
         known: dict[str, tuple[str, set[str]]] = {}
         new = []
         for entry in entries:
-            given = entry.id != answer_id(entry.answer)
+            given = entry.id != content_id(entry.answer)
             id_ = entry.id if given else words.get(entry.answer, entry.id)
             if id_ not in known:
                 there = self._store.entry(id_) or FaqEntry(id_, entry.answer, ())
@@ -371,29 +260,3 @@ class Faq:
     def phrasings(self) -> int:
         """How many questions are answered word for word."""
         return self._store.count()
-
-    def about(self, key: str) -> str | None:
-        """What the file says of itself: its "model", that one's "identity", its "index"."""
-        return self._store.about(key)
-
-
-def _folder(path: Path, store: Store) -> Path:
-    """Of the model that the file names."""
-    kept = store.about("model") or ""
-    try:
-        return find(kept)
-    except FolderError as error:
-        raise FolderError(
-            f"{path}: its model is no longer at {kept}; say where it is now (--model)"
-        ) from error
-
-
-def _added(index: Index, new: tuple[NDArray[np.int64], Vectors]) -> None:
-    numbers, vectors = new
-    if len(numbers):
-        index.add(numbers, vectors)
-
-
-def _removed(index: Index, numbers: list[int]) -> None:
-    if numbers:
-        index.remove(numbers)

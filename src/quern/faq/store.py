@@ -2,58 +2,31 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from quern import store
+from quern.embedding import Vectors
 from quern.records import FaqEntry
+from quern.store import Kind
+from quern.vector_store import VectorRows
+from quern.vector_store.rows import ABOUT
 
 _STEPS = (
     (
-        "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        ABOUT,
         "CREATE TABLE answers (number INTEGER PRIMARY KEY AUTOINCREMENT,"
         " id TEXT NOT NULL UNIQUE, answer TEXT NOT NULL)",
-        # Numbers are not used twice: an index elsewhere goes by them.
         "CREATE TABLE phrasings (number INTEGER PRIMARY KEY AUTOINCREMENT,"
         " answer INTEGER NOT NULL, question TEXT NOT NULL, vector BLOB NOT NULL,"
         " UNIQUE (answer, question))",
     ),
 )
-_FAQ = store.Kind("FAQ", 0x51464151, _STEPS, "quern faq build QUESTIONS --model MODEL --out {path}")
-
-Ids = NDArray[np.int64]
-Vectors = NDArray[np.float32]
+_FAQ = Kind("FAQ", 0x51464151, _STEPS, "quern faq build QUESTIONS --model MODEL --out {path}")
 
 
-class Store(store.Store):
+class Store(VectorRows):
     """One connection to a FAQ; see ``quern.store.Store``."""
 
-    kind = _FAQ
-
-    def about(self, key: str) -> str | None:
-        """What is said under a key."""
-        rows = self.rows("SELECT value FROM about WHERE key = ?", (key,))
-        return rows[0][0] if rows else None
-
-    def say(self, key: str, value: str | None) -> None:
-        """Say something inside a transaction; None for nothing more."""
-        if value is None:
-            self.run("DELETE FROM about WHERE key = ?", (key,))
-        else:
-            self.run("INSERT OR REPLACE INTO about VALUES (?, ?)", (key, value))
-
-    def vectors(self, dim: int) -> tuple[Ids, Vectors]:
-        """Numbers of all phrasings, ascending, and their vectors, (n, dim)."""
-        numbers, joined = array("q"), bytearray()
-        for number, vector in self.stream("SELECT number, vector FROM phrasings ORDER BY number"):
-            numbers.append(number)
-            joined += vector
-        vectors = np.frombuffer(joined, dtype="<f4").reshape(-1, dim)
-        return np.array(numbers, dtype=np.int64), vectors
+    kind, table = _FAQ, "phrasings"
 
     def phrasings(self, numbers: Iterable[int]) -> dict[int, tuple[str, str, str]]:
         """The id, the answer and the question of some phrasings that are there."""
@@ -84,11 +57,6 @@ class Store(store.Store):
     def answers(self) -> int:
         """How many answers there are."""
         ((count,),) = self.rows("SELECT count(*) FROM answers")
-        return int(count)
-
-    def count(self) -> int:
-        """How many phrasings there are."""
-        ((count,),) = self.rows("SELECT count(*) FROM phrasings")
         return int(count)
 
     def words(self) -> dict[str, str]:
@@ -123,15 +91,3 @@ class Store(store.Store):
         self.run("DELETE FROM phrasings WHERE answer = ?", rows[0])
         self.run("DELETE FROM answers WHERE number = ?", rows[0])
         return [number for (number,) in gone]
-
-
-def remove(path: Path) -> None:
-    """Delete a FAQ that nobody has open, if it is there."""
-    path.unlink(missing_ok=True)
-    remove_beside(path)
-
-
-def remove_beside(path: Path) -> None:
-    """Delete what SQLite keeps beside a file."""
-    for end in ("-wal", "-shm"):
-        path.with_name(path.name + end).unlink(missing_ok=True)

@@ -12,7 +12,8 @@ import numpy as np
 from quern.calibration import PlattScaling
 from quern.errors import DataError
 from quern.evaluation.retrieval import Cut, Found, cut
-from quern.records import FaqExample, FaqReply
+from quern.faq.replies import FaqReply
+from quern.records import FaqExample
 
 NOTHING = -2.0  # below any cosine: the score where no answer came
 _FEWEST = 10  # questions from which a calibration is fitted

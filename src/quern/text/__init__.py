@@ -6,7 +6,7 @@ from quern.text.normalise import normalise
 from quern.text.phrases import PHRASES, phrases
 from quern.text.sentences import sentence_ends
 from quern.text.tally import Tally, frequent
-from quern.text.units import han_share, is_han, split, wordless
+from quern.text.units import han_share, is_han, split, word_spans, wordless, words_in
 from quern.text.vocabulary import PAD, RESERVED, UNKNOWN, Vocabulary
 from quern.text.words import Words
 
@@ -31,5 +31,7 @@ __all__ = [
     "phrases",
     "sentence_ends",
     "split",
+    "word_spans",
     "wordless",
+    "words_in",
 ]

@@ -43,6 +43,16 @@ def split(text: str) -> list[tuple[int, int]]:
     return merged
 
 
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """The same without marks: Han characters, and runs of letters or of digits."""
+    return [(start, end) for start, end in split(text) if text[start].isalnum()]
+
+
+def words_in(text: str) -> list[str]:
+    """The units of ``word_spans``, with case, width and compatibility forms folded."""
+    return [normalise(text[start:end])[0] for start, end in word_spans(text)]
+
+
 def is_han(unit: str) -> bool:
     """Whether ``unit`` is a single Han character."""
     return _HAN_UNIT.match(unit) is not None

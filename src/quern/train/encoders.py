@@ -22,6 +22,7 @@ from quern.train.layers import Encoder, UnitEmbedding
 
 OF_NET = "net.encoder."  # before the names of an encoder's weights in a whole network's
 UNIT_ROWS = "embedding.unit.weight"  # the one table with a row for each unit
+PLACES = "embedding.position"  # with a row for each place of what is read at once
 WORD_PROJECTION = "embedding.word_out.weight"  # which no encoder has learned
 
 
@@ -39,11 +40,15 @@ class EncoderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         """The encoder's part of a task's settings."""
         return cls(**{name: getattr(settings, name) for name in cls.__struct_fields__})
 
-    def build(self, codec: TextCodec) -> Encoder:
-        """An encoder with random weights, sized by the codec's vocabulary."""
+    def build(self, codec: TextCodec, places: int | None = None) -> Encoder:
+        """An encoder with random weights, sized by the codec's vocabulary.
+
+        It tells ``places`` units apart by where they stand: those of a window, if not given.
+        """
         rules = codec.rules
+        places = places or rules.window + 8
         embedding = UnitEmbedding(
-            len(codec.vocabulary), rules.buckets, self.gram_dim, self.dim, rules.window + 8
+            len(codec.vocabulary), rules.buckets, self.gram_dim, self.dim, places
         )
         return Encoder(embedding, self.dim, self.dilations, self.dropout, self.gate_dropout)
 
@@ -109,9 +114,10 @@ class Pretrained:
         return TextCodec(Vocabulary(units), self.codec.rules, words)
 
     def start(self, encoder: Encoder, settings: EncoderSettings, codec: TextCodec) -> None:
-        """Copy the weights into ``encoder``; units that are new to them keep what they have.
+        """Copy the weights into ``encoder``.
 
-        Words count as new to them all: they say nothing at first.
+        Units that are new to them, and places beyond theirs, keep what they have. Words
+        count as new to them all: they say nothing at first.
 
         Args:
             encoder: what is to start from here.
@@ -141,6 +147,8 @@ class Pretrained:
                 weights = torch.from_numpy(self._weights[name].astype(np.float32))
                 if name == UNIT_ROWS:
                     parameter[reserved + known] = weights[reserved + from_]
+                elif name == PLACES:
+                    parameter[: len(weights)] = weights[: len(parameter)]
                 else:
                     parameter.copy_(weights)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,7 +15,7 @@ import msgspec
 from quern import bench, evaluation, folder
 from quern.alignment import standing
 from quern.card import write_card
-from quern.embedding import Embedder, Vectors
+from quern.embedding import Embedder
 from quern.errors import DataError, FolderError
 from quern.evaluation.given import choice_figures, tune_entities
 from quern.evaluation.mentions import calibrate_mentions, score_mentions
@@ -30,18 +30,31 @@ from quern.records import (
     Mention,
     RankExample,
     SentenceExample,
+    TitleExample,
     TripleExample,
 )
 from quern.runtime import Arrays, Graph, Results
 from quern.sentences import SentenceSettings
-from quern.tasks import load, load_entities, load_links, load_one, load_ranks, load_sentences
+from quern.tasks import (
+    load,
+    load_entities,
+    load_links,
+    load_one,
+    load_ranks,
+    load_sentences,
+    load_titles,
+)
+from quern.titles import GREEDY, TitleModel
 from quern.train.quantise import quantise, recorded
+from quern.train.title_training import overlap
 from quern.triples import Thresholds, TripleModel
 
 _NO_MENTIONS = "the labelled texts hold no mentions; nothing could be scored"
 _CALIBRATION = 512  # texts from which the scales of the activations are fixed
+_TITLED = 128  # documents for the same: each is asked about at every step of its titles
 _SECONDS = 10.0  # for measuring the speed of both
 _RUNS = 24  # recorded batches of each graph
+_KEPT = 512  # batches held while recording, at most
 _EAGER = Thresholds(0.05, 0.05, 0.5, 0.5)  # so that texts without facts show subjects too
 # Products with one row for a whole text or subject: too small to gain from 8 bits, and the
 # runtime's integer product of a single row differs from that of several in the last bit.
@@ -49,21 +62,27 @@ _ONE_ROW = (
     *("net.relations.", "net.objects.reader.", "net.objects.subject."),
     *("net.matcher.joined.", "net.matcher.out.", "net.matcher.scalars."),
     *("net.out.", "net.bag_out.", "net.pooling.weigh."),  # of sentences
+    *("net.begin.", "net.vector."),  # of titles
 )
 # Marks of what is known: tiny, and the texts that fix the scales may hold nothing known.
 _MARKS = ("net.subjects.known.", "net.objects.known.", "net.head.names.")
 
 
 class _Recorder:
-    """Stands in for a graph and keeps what it was asked."""
+    """Stands in for a graph and keeps some of what it was asked, evenly spread."""
 
     def __init__(self, graph: Graph) -> None:
         self.runs: list[Arrays] = []
         self._graph = graph
+        self._asked, self._every = 0, 1
 
     def __call__(self, inputs: Arrays) -> Results:
         """Run the graph."""
-        self.runs.append(recorded(inputs))
+        if self._asked % self._every == 0:
+            self.runs.append(recorded(inputs))
+        self._asked += 1
+        if len(self.runs) == _KEPT:
+            self.runs, self._every = self.runs[::2], 2 * self._every
         return self._graph(inputs)
 
 
@@ -218,7 +237,7 @@ def write_sentences_int8(
             "dev": retrieval_figures(new, examples),
             "fp32": retrieval_figures(old, examples),
             "dev_texts": len(examples),
-            "speed": _speed(_Vectors(old), _Vectors(new), given, texts),
+            "speed": _speed(_Asked(old), _Asked(new), given, texts),
         }
         write_card(temporary, out.name, metrics)
     return metrics
@@ -250,21 +269,56 @@ def write_ranks_int8(
             "fp32": ranking_figures(old, examples),
             "dev_texts": len(examples),
             "items": len(old.ids),
-            "speed": _speed(_Vectors(old.embedder), _Vectors(new.embedder), given, texts),
+            "speed": _speed(_Asked(old.embedder), _Asked(new.embedder), given, texts),
         }
         write_card(temporary, out.name, metrics)
     return metrics
 
 
-class _Vectors:
+def write_titles_int8(
+    source: Path, out: Path, examples: Sequence[TitleExample], *, overwrite: bool = False
+) -> dict[str, Any]:
+    """The same for a model of titles; see ``write_int8``.
+
+    Args:
+        source: a model folder in fp32.
+        out: the folder to write.
+        examples: documents with their titles.
+        overwrite: replace a model folder that is there.
+    """
+    given, old = _checked(source), load_titles(source)
+    if not examples:
+        raise DataError("there are no documents with titles; nothing could be scored")
+    texts = [example.body for example in examples]
+    encode, step = _Recorder(given.graph("encode")), _Recorder(given.graph("step"))
+    recording = TitleModel(given.codec, encode, step, old.pieces, old.settings)
+    recording(texts[:_TITLED])
+    with folder.writing(out, overwrite=overwrite) as temporary:
+        _quantise(given, temporary, {"encode": encode.runs, "step": step.runs})
+        new = load_titles(temporary)
+        metrics = {
+            "dev": overlap(new, examples),
+            "fp32": overlap(old, examples),
+            "dev_texts": len(examples),
+            "speed": _speed(_greedy(old), _greedy(new), given, texts),
+        }
+        write_card(temporary, out.name, metrics)
+    return metrics
+
+
+def _greedy(model: TitleModel) -> _Asked:
+    return _Asked(lambda texts: model(texts, 1, GREEDY))
+
+
+class _Asked:
     """Reads texts as other models do, so that it can be timed as they are."""
 
-    def __init__(self, model: Embedder) -> None:
-        self._model = model
+    def __init__(self, ask: Callable[[Sequence[str]], Iterable[Any]]) -> None:
+        self._ask = ask
 
-    def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[Vectors]:
-        """The vector of every text."""
-        return list(self._model(texts))
+    def __call__(self, texts: Sequence[str], min_score: float = 0.0) -> list[Any]:
+        """What is made of every text."""
+        return list(self._ask(texts))
 
 
 class _Given:

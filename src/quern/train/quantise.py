@@ -43,7 +43,8 @@ def quantise(source: Path, target: Path, runs: Sequence[Arrays], keep: Sequence[
         source: a graph in float32.
         target: where to write.
         runs: inputs that are typical of use.
-        keep: products with a weight whose name begins with one of these stay in float32.
+        keep: products with a weight whose name begins with one of these stay in float32, and so
+            does what is looked up in a table that is multiplied with as well.
     """
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)  # the library advises shape inference, which is not needed
@@ -86,11 +87,11 @@ def _prepared(
     """
     model = onnx.load(source)
     onnx.save(onnx.shape_inference.infer_shapes(model), target)
-    kept = [
-        node.name
-        for node in model.graph.node
-        if node.op_type == "MatMul" and node.input[1].startswith(keep)
-    ]
+    products = [node for node in model.graph.node if node.op_type == "MatMul"]
+    kept = [node.name for node in products if node.input[1].startswith(keep)]
+    weights = {node.input[1] for node in products}
+    looked_up = (node for node in model.graph.node if node.op_type == "Gather")
+    kept += [node.name for node in looked_up if node.input[0] in weights]
     return list(model.metadata_props), kept
 
 

@@ -11,11 +11,13 @@ from quern.links.settings import ENTITY_PRESETS
 from quern.ranks import RANK_PRESETS
 from quern.sentences import SENTENCE_PRESETS
 from quern.settings import with_words
+from quern.titles import TITLE_PRESETS
 from quern.train.entity_training import EntityPlan
 from quern.train.link_training import LinkPlan
 from quern.train.linker_training import LinkerPlan
 from quern.train.rank_training import RankPlan
 from quern.train.sentence_training import SentencePlan
+from quern.train.title_training import TitlePlan
 from quern.train.triple_training import Plan
 from quern.triples import PRESETS
 
@@ -53,6 +55,11 @@ def sentence_plan(preset: str, words: Sequence[str]) -> SentencePlan:
 def rank_plan(preset: str, words: Sequence[str]) -> RankPlan:
     """A plan for ranks; see ``plan``."""
     return with_words(RankPlan(settings=RANK_PRESETS[preset]), words)
+
+
+def title_plan(preset: str, words: Sequence[str]) -> TitlePlan:
+    """A plan for titles; see ``plan``."""
+    return with_words(TitlePlan(settings=TITLE_PRESETS[preset]), words)
 
 
 def listed(of: msgspec.Struct | None = None) -> Iterator[tuple[str, str]]:

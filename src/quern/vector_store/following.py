@@ -1,4 +1,4 @@
-"""The vectors of a FAQ's phrasings, searched in memory or in a database, in step with its file."""
+"""The vectors of a file, searched in memory or in a database, in step with it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from quern.errors import StoreError
-from quern.faq.store import Store
 from quern.index import Index, create_index, kind_for, open_index
+from quern.vector_store.rows import VectorRows
 
 T = TypeVar("T")
 
-AUTO = "auto"  # what suits the number of phrasings
+AUTO = "auto"  # what suits the number of vectors
 
 
-class PhrasingIndex:
-    """What finds the nearest phrasings; who changes the file elsewhere is followed."""
+class FollowingIndex:
+    """What finds the nearest vectors; who changes the file elsewhere is followed."""
 
-    def __init__(self, store: Store, dim: int) -> None:
+    def __init__(self, store: VectorRows, dim: int) -> None:
         """Nothing is read before it is asked for."""
         self._store, self._dim = store, dim
         self._index: Index | None = None
@@ -49,7 +49,7 @@ class PhrasingIndex:
             write: changes the file.
             follow: does the same with the index, given what ``write`` returned. If it fails, the
                 index is made anew from the file at the next question.
-            less: the index comes before the end of the transaction, as what takes phrasings away
+            less: the index comes before the end of the transaction, as what takes vectors away
                 must. A database then never holds more than the file, and what a kill in between
                 left out of it is seen by counting.
         """
@@ -83,7 +83,7 @@ class PhrasingIndex:
 
 
 def in_memory(kind: str, count: int, dim: int) -> Index:
-    """An empty index for so many phrasings.
+    """An empty index for so many vectors.
 
     Raises:
         MissingExtra: the kind needs an extra that is not installed.
@@ -97,7 +97,7 @@ def new_collection(address: str, dim: int) -> Index:
 
     Raises:
         StoreError: the database cannot be reached, or the collection is in use: the numbers of
-            two FAQs in one collection would be taken for each other.
+            two files in one collection would be taken for each other.
     """
     try:
         index = open_index(address)
@@ -105,13 +105,13 @@ def new_collection(address: str, dim: int) -> Index:
         return create_index("served", dim, address)
     if len(index) or index.dim != dim:
         raise StoreError(
-            f"{address}: is in use, perhaps by the FAQ that is to be replaced; name another "
+            f"{address}: is in use, perhaps by the file that is to be replaced; name another "
             "collection, or delete this one in the database"
         )
     return index
 
 
-def fill(index: Index, store: Store, dim: int) -> None:
+def fill(index: Index, store: VectorRows, dim: int) -> None:
     """Give an index all that a file has."""
     numbers, vectors = store.vectors(dim)
     if len(numbers):
