@@ -101,9 +101,11 @@ def test_what_is_read_of_a_document_is_told() -> None:
     reading = read(CODEC, pieces, "one two three four", 3)
     assert (reading.share, reading.source.new) == (0.75, ("▁one", "▁two", "▁three"))
     assert read(CODEC, pieces, " ", 3).share == 1
-    arrays = source_arrays([reading, read(CODEC, pieces, "one", 3)], 8)
+    arrays = source_arrays([reading, read(CODEC, pieces, "one", 3)], 8, pieces)
     assert arrays["sources"].tolist() == [[5, 6, 7, 0, 0, 0, 0, 0], [5, 0, 0, 0, 0, 0, 0, 0]]
-    assert arrays["room"].tolist() == [[0, 0, 0], [0, -np.inf, -np.inf]]
+    assert (arrays["room"] == 0).sum(axis=1).tolist() == [3, 1]
+    assert (len(pieces) + arrays["room"].shape[1]) % 16 == 0
+    assert not arrays["room"][0, :3].any() and set(arrays["room"][1, 1:]) == {-np.inf}
 
 
 # -- the search ----------------------------------------------------------------------------

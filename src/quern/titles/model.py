@@ -127,7 +127,7 @@ class TitleModel:
             parts = [(reading.encoding, reading.window) for reading in run]
             results = self._encode(self.codec.arrays(parts, length))
             results = {name: array[: len(group)] for name, array in results.items()}
-            yield group, results, source_arrays(run[: len(group)], length)
+            yield group, results, source_arrays(run[: len(group)], length, self.pieces)
 
     def _begun(
         self, results: Results, sources: Arrays, texts: Sequence[str], decoding: Decoding

@@ -20,6 +20,7 @@ from quern.text import Encoding, TextCodec, Window, split
 SPACE = "▁"  # before a unit: white space stands there
 PAD, START, OTHER, END = range(4)  # OTHER: a character that no piece has; it is never written
 RESERVED = 4
+_VECTOR = 16
 
 # Scripts and marks that are written without spaces between: Han, kana, their marks and wide
 # forms, and quotation marks and dashes, which they share with others.
@@ -168,15 +169,20 @@ def read(codec: TextCodec, pieces: Pieces, text: str, limit: int) -> Reading:
     return Reading(encoding, Window(0, stop), source)
 
 
-def source_arrays(readings: Sequence[Reading], length: int) -> dict[str, NDArray[np.generic]]:
+def source_arrays(
+    readings: Sequence[Reading], length: int, pieces: Pieces
+) -> dict[str, NDArray[np.generic]]:
     """What a decoder is told of some documents, padded to ``length`` units.
 
     Returns:
         ``sources`` (texts, length), ids of units; ``room`` (texts, new), for each unit that is no
         piece: 0 where the document has so many, minus infinity where it has not.
     """
+    # The runtime takes logarithms of the last few numbers of an array in another way than of all
+    # others; whole vectors of them for each title leave no last few.
     sources = np.zeros((len(readings), length), dtype=np.int32)
-    most = max(1, *(len(reading.source.new) for reading in readings))
+    most = max(len(reading.source.new) for reading in readings)
+    most = -(-(len(pieces) + most) // _VECTOR) * _VECTOR - len(pieces)
     room = np.full((len(readings), most), -np.inf, dtype=np.float32)
     for row, reading in enumerate(readings):
         sources[row, : len(reading.source.ids)] = reading.source.ids

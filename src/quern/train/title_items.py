@@ -138,7 +138,7 @@ class TitleItems:
         arrays: dict[str, NDArray[np.generic]] = {**self.codec.arrays(parts, length)}
         if seed is not None:
             forget_words(arrays, self.fitting.unknown, np.random.default_rng(seed))
-        arrays |= source_arrays(readings, length)
+        arrays |= source_arrays(readings, length, self.pieces)
         titles = [self._steps(title, r) for (_, title), r in zip(pairs, readings, strict=True)]
         arrays |= _steps_of(titles, self.settings.longest)
         if self.fitting.vector_weight:
