@@ -36,7 +36,7 @@ from quern.train.settings import title_plan
 from quern.train.title_fit import TitleFit
 from quern.train.title_items import TitleItems, step_scores
 from quern.train.title_pieces import fit_pieces
-from quern.train.title_training import TitlePlan, export_titles, rouge_l
+from quern.train.title_training import TitlePlan, begin_pieces, export_titles, rouge_l
 from quern.train.titles import Looks, TitleNet
 from quern.train.training import begin, named
 
@@ -182,6 +182,19 @@ def test_others_can_start_from_its_encoder(folder: Path) -> None:
     begin(net.encoder, longer, items.codec, init, None)
     after = net.encoder.embedding.position.detach()
     assert not torch.equal(before[:48], after[:48]) and torch.equal(before[48:], after[48:])
+
+
+def test_pieces_begin_as_the_encoder_knows_them(folder: Path) -> None:
+    items, net = built(SMALL)
+    assert net.encoder is not None
+    begin(net.encoder, SMALL, items.codec, Pretrained(folder), None)
+    pieces = Pieces(["lamp", "▁lamp", "▁Tram", "lampe"])
+    before = net.decoder.pieces.detach().clone()
+    begin_pieces(net, items.codec, pieces, Pretrained(folder))
+    after = net.decoder.pieces.detach().t()
+    assert torch.equal(after[4], after[5]) and not torch.equal(after[4], after[6])
+    assert after[4:7].norm(dim=1).mean() == pytest.approx(1, abs=1e-5)
+    assert torch.equal(after[7], before[:, 7])
 
 
 # -- the network ---------------------------------------------------------------------------

@@ -19,14 +19,16 @@ from quern.errors import DataError
 from quern.records import TitleExample
 from quern.runtime import Graph
 from quern.tasks import TITLE_PIECES, load_titles
-from quern.text import CodecRules, TextCodec, split
+from quern.text import CodecRules, TextCodec, normalise, split
 from quern.titles import (
     GREEDY,
+    RESERVED,
     Pieces,
     TitleFitting,
     TitleModel,
     TitleSettings,
 )
+from quern.titles.pieces import SPACE
 from quern.train.checkpoint import Checkpoint
 from quern.train.encoders import Pretrained
 from quern.train.export import ExportedGraph, export, parity
@@ -112,6 +114,8 @@ class TitleTraining:
         self._init, self._vectors = init, vectors
         if self.net.encoder is not None:
             begin(self.net.encoder, plan.settings, self.codec, init, vectors)
+            if init is not None:
+                begin_pieces(self.net, self.codec, self.pieces, init)
         elif init is not None or vectors is not None:
             raise DataError(
                 f"reading={plan.settings.reading} has no convolutions, which --init and --vectors "
@@ -209,6 +213,23 @@ class TitleTraining:
                 made = self.net.decoder(self.net.begun(of_text), batch["previous"], looks)
                 scores.append(step_scores(self.net, made, looks, batch["targets"])[0])
         return -float(torch.cat(scores).mean())
+
+
+def begin_pieces(net: TitleNet, codec: TextCodec, pieces: Pieces, init: Pretrained) -> None:
+    """Let pieces that are units which the encoder knows begin as its vectors of them.
+
+    They are of length 1 in the mean, as the others are.
+    """
+    assert net.encoder is not None
+    units = [normalise(piece.removeprefix(SPACE))[0] for piece in pieces.listed]
+    known = [i for i, unit in enumerate(units) if unit in init.codec.vocabulary]
+    if not known:
+        return
+    rows = [codec.vocabulary.id(units[i]) for i in known]
+    with torch.no_grad():
+        vectors = net.encoder.embedding.unit.weight[rows]
+        columns = torch.tensor(known) + RESERVED
+        net.decoder.pieces[:, columns] = vectors.t() / vectors.norm(dim=1).mean()
 
 
 def export_titles(net: TitleNet, codec: TextCodec) -> Graphs:
