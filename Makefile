@@ -74,6 +74,10 @@ demo: $(DEMO)/$(READY)
 	$(DEMO)/bin/quern link --model zh-links --entities zh-entities --kb out/demo.kb --format table examples/zh.txt examples/zh-links.txt
 	$(DEMO)/bin/quern link --model zh-links --entities zh-entities --kb out/demo.kb --format jsonl examples/zh.txt examples/zh-links.txt > out/demo-links.jsonl
 	@echo "Who and what is meant, as JSONL: out/demo-links.jsonl"
+	$(DEMO)/bin/quern read --links zh-links --entities zh-entities --kb out/demo.kb --into out/demo.kb examples/zh.txt examples/zh-links.txt
+	$(DEMO)/bin/quern store query out/demo.kb --format table
+	$(DEMO)/bin/quern store export out/demo.kb out/demo.ttl
+	@echo "Both as a graph, beside the knowledge base in out/demo.kb and as RDF: out/demo.ttl"
 
 # One thread per worker: more threads in each only get in each other's way.
 test: $(VENV)/$(READY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ from quern.graphs.graph import Graph
 from quern.graphs.records import DocumentGraph, Evidence, Node
 from quern.graphs.resolving import Place, resolve
 from quern.reader import Linking, Reader
-from quern.records import Choice, Link, Mention, Span, Triple
+from quern.records import Choice, Entity, Link, Mention, Span, Triple
 
 HOLT = "Mara Holt founded the Tern Mill. Holt was born in 1961 in Quay, and Quay is small."
 
@@ -68,6 +68,15 @@ class Entities:
         ]
 
 
+class Town:
+    """A base of one entity."""
+
+    def entities(self, ids: Iterable[str]) -> dict[str, Entity]:
+        """It, where it is asked for."""
+        holt = Entity("Q1", "Mara Holt", types=("person",))
+        return {"Q1": holt} if "Q1" in set(ids) else {}
+
+
 BORN = triple(HOLT, "Holt", "born", "1961", 0.8)
 AT = triple(HOLT, "Holt", "born in", "Quay", 0.7)
 MADE = Triple(Span(0, 9, "Mara Holt"), "founded", Span(22, 31, "Tern Mill"), 0.9)
@@ -94,12 +103,11 @@ def test_a_part_of_a_name_is_the_same_thing() -> None:
 
 
 def test_what_the_base_knows_has_its_id() -> None:
-    linking = Linking(Entities({"Mara Holt": "Q1", "Quay": "Q2"}), None)  # type: ignore[arg-type]
+    linking = Linking(Entities({"Mara Holt": "Q1", "Quay": "Q2"}), Town())  # type: ignore[arg-type]
     (read,) = Reader(Facts({HOLT: [BORN, AT, MADE]}), linking)([HOLT], ["d1"])
-    assert {n.id: n.name for n in read.nodes if n.known} == {
-        "Q1": "The Mara Holt",
-        "Q2": "The Quay",
-    }
+    named = {node.id: node.name for node in read.nodes if node.known}
+    assert named == {"Q1": "Mara Holt", "Q2": "The Quay"}
+    assert next(node for node in read.nodes if node.id == "Q1").types == ("person",)
     assert {fact.subject for fact in read.facts} == {"Q1"}  # "Holt", too, by its longer name
     scores = {m.text: m.score for m in read.mentions}
     assert scores["Quay"] == pytest.approx(0.35)
@@ -109,7 +117,7 @@ def test_what_is_only_named_is_a_node_as_well() -> None:
     def finds(texts: Sequence[str], min_score: float = 0.0) -> list[list[Mention]]:
         return [[Mention(0, 4, "Mara", 0.4), Mention(22, 31, "Tern Mill", 0.95)] for _ in texts]
 
-    linking = Linking(Entities({}), None, finds)  # type: ignore[arg-type]
+    linking = Linking(Entities({}), Town(), finds)  # type: ignore[arg-type]
     (read,) = Reader(Facts({HOLT: [MADE]}), linking)([HOLT], ["d1"])
     assert [(m.text, m.score) for m in read.mentions] == [
         ("Mara", 0.2),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, product
 from pathlib import Path
@@ -18,7 +18,7 @@ from quern.graphs.resolving import Place, parts_of, resolve, value
 from quern.kb import KnowledgeBase
 from quern.links import EntityModel, ReadsMentions
 from quern.links.candidates import Base
-from quern.records import Link, Mention, Span, Triple
+from quern.records import Link, Mention, Span, Triple, ids_of
 from quern.shipped import TripleReader, find
 from quern.tasks import load_entities, load_links
 
@@ -121,8 +121,9 @@ class Reader:
             facts = self._facts(texts, min_score)
         links = self._links(texts, facts, min_score)
         with self._timed("graph"):
+            known = self._known(links)
             rows = zip(documents, texts, facts, links, strict=True)
-            return [self._document(*row) for row in rows]
+            return [self._document(*row, known) for row in rows]
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -145,6 +146,14 @@ class Reader:
         with self._timed("entities"):
             return entities.link(texts, things, kb)
 
+    def _known(self, links: Sequence[Sequence[Link]]) -> dict[str, Node]:
+        """What the base says of the entities that are meant."""
+        if self._linking is None:
+            return {}
+        ids = {part for of_text in links for link in of_text for part in ids_of(link.id)}
+        found = self._linking.kb.entities(ids)
+        return {id_: Node(id_, entity.name, entity.types) for id_, entity in found.items()}
+
     def _things(self, facts: Sequence[Triple]) -> list[Mention]:
         """The ends of facts that are things, each place once, with the best of its scores."""
         best: dict[_Spot, Mention] = {}
@@ -163,7 +172,12 @@ class Reader:
         return fact.predicate in self._values or digits >= _LITTLE * len(said)
 
     def _document(
-        self, document: str, text: str, facts: Sequence[Triple], links: Sequence[Link]
+        self,
+        document: str,
+        text: str,
+        facts: Sequence[Triple],
+        links: Sequence[Link],
+        known: Mapping[str, Node],
     ) -> DocumentGraph:
         types = _types(facts)
         places = [
@@ -171,7 +185,9 @@ class Reader:
             for link in links
             for spot in [(link.start, link.end)]
         ]
-        meant = [parts_of(node) for node in resolve(text, places)]
+        meant = [
+            [known.get(part.id, part) for part in parts_of(node)] for node in resolve(text, places)
+        ]
         of_spot = {place[:2]: nodes for place, nodes in zip(places, meant, strict=True)}
         evidence: dict[tuple[str, str, str], list[Evidence]] = {}
         values: list[Node] = []
