@@ -179,8 +179,7 @@ def load(path: str | Path, *, threads: int = 1) -> ReadsTriples:
         FolderError: it is not a model folder, does another task, or is one this quern cannot
             read.
     """
-    with _opened(path) as folder:
-        _of_task(folder, "triples")
+    with _opened(path, "triples") as folder:
         return _open_triples(folder, threads)
 
 
@@ -195,68 +194,31 @@ def load_links(path: str | Path, *, kb: FindsNames | None = None, threads: int =
     Raises:
         FolderError: see ``load``; or it wants a knowledge base.
     """
-    with _opened(path) as folder:
-        _of_task(folder, "links")
+    with _opened(path, "links") as folder:
         return _open_links(folder, threads, kb)
 
 
 def load_entities(path: str | Path, *, threads: int = 1) -> EntityModel:
-    """Open a folder that chooses entities.
-
-    Args:
-        path: the folder.
-        threads: see ``load``.
-
-    Raises:
-        FolderError: see ``load``.
-    """
-    with _opened(path) as folder:
-        _of_task(folder, "entities")
+    """Open a folder that chooses entities. See ``load``."""
+    with _opened(path, "entities") as folder:
         return _open_entities(folder, threads)
 
 
 def load_sentences(path: str | Path, *, threads: int = 1) -> SentenceModel:
-    """Open a folder that makes vectors of sentences.
-
-    Args:
-        path: the folder.
-        threads: see ``load``.
-
-    Raises:
-        FolderError: see ``load``.
-    """
-    with _opened(path) as folder:
-        _of_task(folder, "sentences")
+    """Open a folder that makes vectors of sentences. See ``load``."""
+    with _opened(path, "sentences") as folder:
         return _open_sentences(folder, threads)
 
 
 def load_ranks(path: str | Path, *, threads: int = 1) -> RankModel:
-    """Open a folder that finds the best items of its catalogue.
-
-    Args:
-        path: the folder.
-        threads: see ``load``.
-
-    Raises:
-        FolderError: see ``load``.
-    """
-    with _opened(path) as folder:
-        _of_task(folder, "ranks")
+    """Open a folder that finds the best items of its catalogue. See ``load``."""
+    with _opened(path, "ranks") as folder:
         return _open_ranks(folder, threads)
 
 
 def load_titles(path: str | Path, *, threads: int = 1) -> TitleModel:
-    """Open a folder that gives titles to documents.
-
-    Args:
-        path: the folder.
-        threads: see ``load``.
-
-    Raises:
-        FolderError: see ``load``.
-    """
-    with _opened(path) as folder:
-        _of_task(folder, "titles")
+    """Open a folder that gives titles to documents. See ``load``."""
+    with _opened(path, "titles") as folder:
         return _open_titles(folder, threads)
 
 
@@ -308,8 +270,8 @@ def load_any(
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[ModelFolder]:
-    """A folder of a task that quern knows; what does not fit in its manifest is named."""
+def _opened(path: str | Path, wanted: str | None = None) -> Iterator[ModelFolder]:
+    """A folder of some task, or of any that quern knows; what does not fit in it is named."""
     folder = ModelFolder(Path(path))
     task = folder.manifest.task
     if task == ENCODER:
@@ -318,6 +280,8 @@ def _opened(path: str | Path) -> Iterator[ModelFolder]:
         )
     if task not in TASKS:
         raise FolderError(f"{path}: task '{task}' is unknown; known: {', '.join(TASKS)}")
+    if wanted is not None:
+        _of_task(folder, wanted)
     try:
         yield folder
     except msgspec.ValidationError as error:
