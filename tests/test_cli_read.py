@@ -58,6 +58,17 @@ def test_what_is_there_is_not_read_again(kept: Path) -> None:
     assert kept.read_bytes() == before
 
 
+def test_what_others_read_is_read_again(kept: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.kb"
+    copy.write_bytes(kept.read_bytes())
+    texts = kept.parent / "texts.jsonl"
+    again = run("read", texts, "--into", copy, "--model", "zh-triples-fast")
+    assert again.stderr.strip().endswith("names") and "3 documents read: " in again.stderr
+    same = run("read", texts, "--into", copy, "--model", "zh-triples-fast")
+    assert "3 were there already" in same.stderr
+    assert "3 documents read: " in run("read", texts, "--into", copy, "--min-score", "0.9").stderr
+
+
 def test_facts_are_asked_for_with_their_reasons(kept: Path) -> None:
     stats = json.loads(run("store", "stats", kept, "--format", "json").stdout)
     assert stats["documents"] == 3
@@ -105,6 +116,7 @@ def test_ids_name_one_document(tmp_path: Path) -> None:
     result = run("read", tmp_path / "t.jsonl")
     assert "t.jsonl:2: the id '1' stands twice" in str(result.exception)
     assert run("read", tmp_path / "t.jsonl", "--links", "x").exit_code == 2
+    assert run("read", tmp_path / "t.jsonl", "--kb", "x").exit_code == 2
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:

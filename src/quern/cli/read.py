@@ -12,14 +12,17 @@ from pathlib import Path
 import click
 import msgspec
 
+from quern import __version__
 from quern.cli import options
 from quern.cli.console import note, progress
 from quern.cli.streaming import Source, chunks, sources
 from quern.data import TextForm
 from quern.errors import DataError
+from quern.folder import METRICS
 from quern.graphs.records import DocumentGraph
 from quern.graphs.store import GraphStore
 from quern.reader import Reader
+from quern.shipped import find
 
 
 @click.command("read")
@@ -60,8 +63,8 @@ def command(
 
     Every text is a document; its id is the "id" of its JSON line, or its file and line. Without
     --entities things are told apart by their names. With --into, documents that are there
-    already with the same text are not read again, so a run that was stopped goes on when it is
-    called once more, and others are written anew.
+    already with the same text, read by the same models, are not read again, so a run that was
+    stopped goes on when it is called once more; others are written anew.
 
     \b
     Examples:
@@ -69,21 +72,22 @@ def command(
       quern read notes.jsonl --into town.kb
       quern read notes.jsonl --links my-links --entities my-entities --kb town.kb --into town.kb
     """
-    if links is not None and entities is None:
-        raise click.UsageError("--links finds names to be linked; give --entities and --kb, too")
+    if (links is not None or kb is not None) and entities is None:
+        raise click.UsageError("--links and --kb are for linking; give --entities, too")
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
         reader = _reader(model, links, entities, kb, stack)
         store = None if into is None else stack.enter_context(GraphStore(into, create=True))
         advance = stack.enter_context(progress("reading", None, "documents"))
+        by = identity([model, links, entities], min_score)
         for lot in chunks(_named(sources(files, kind))):
-            new = lot if store is None else _new(lot, store)
+            new = lot if store is None else _new(lot, store, by)
             texts = [source.document.text for source in new]
             graphs = reader(texts, [_id(source) for source in new], min_score)
             if store is None:
                 _write(graphs)
             elif graphs:
-                store.add(graphs, {_id(source): _hash(source) for source in new})
+                store.add(graphs, {_id(source): _hash(source, by) for source in new})
             counts["documents"] += len(new)
             counts["there already"] += len(lot) - len(new)
             counts["facts"] += sum(len(graph.facts) for graph in graphs)
@@ -119,17 +123,38 @@ def _named(texts: Iterator[Source]) -> Iterator[Source]:
         yield source
 
 
-def _new(lot: Sequence[Source], store: GraphStore) -> list[Source]:
+def identity(models: Sequence[str | None], min_score: float) -> str:
+    """What tells readings of a text by some models from any others.
+
+    Args:
+        models: folders or names; None for one that is not given, or those that ship.
+        min_score: of facts and names.
+    """
+    said = [repr(min_score), *("-" if model is None else _folder_hash(model) for model in models)]
+    return hashlib.sha256("\0".join([*said, __version__]).encode()).hexdigest()
+
+
+def _folder_hash(model: str) -> str:
+    """Of all that decides what a folder answers."""
+    digest, folder = hashlib.sha256(), find(model)
+    for part in sorted(folder.rglob("*")):
+        if part.suffix in (".onnx", ".json", ".bin", ".npy") and part.name != METRICS:
+            digest.update(f"{part.relative_to(folder)}\0".encode() + part.read_bytes())
+    return digest.hexdigest()
+
+
+def _new(lot: Sequence[Source], store: GraphStore, by: str) -> list[Source]:
     there = store.hashes([_id(source) for source in lot])
-    return [source for source in lot if there.get(_id(source)) != _hash(source)]
+    return [source for source in lot if there.get(_id(source)) != _hash(source, by)]
 
 
 def _id(source: Source) -> str:
     return source.document.id or f"{source.file}:{source.document.line}"
 
 
-def _hash(source: Source) -> str:
-    text = source.document.text.encode("utf-8", "surrogatepass")
+def _hash(source: Source, by: str) -> str:
+    """Of a text and what reads it."""
+    text = f"{by}\0{source.document.text}".encode("utf-8", "surrogatepass")
     return hashlib.sha256(text).hexdigest()[:32]
 
 

@@ -161,7 +161,7 @@ def export_(store: Path, out: Path, form: Form | None) -> None:
       quern store export town.kb town.ttl
       quern store export town.kb import/ --format neo4j
     """
-    with GraphStore(store) as opened:
+    with GraphStore(store) as opened, opened.snapshot():
         stats = opened.stats()
         written = export(opened, out, form)
     note(f"{stats.nodes:,} nodes and {stats.facts:,} facts written to {out} ({written})")

@@ -86,6 +86,10 @@ def _longer(text: str, places: Sequence[Place], keys: Sequence[str]) -> dict[str
     known = {key for place, key in zip(places, keys, strict=True) if place.node is not None}
     short = abbreviations(text)
     explained = dict(zip(keys_of(list(short)), keys_of(list(short.values())), strict=True))
+    holders: dict[str, list[str]] = defaultdict(list)
+    for other in first:
+        for part in _parts(other):
+            holders[part].append(other)
     found: dict[str, str] = {}
     for key in first:
         if key in known:
@@ -93,20 +97,22 @@ def _longer(text: str, places: Sequence[Place], keys: Sequence[str]) -> dict[str
         if explained.get(key) in first:
             found[key] = explained[key]
             continue
-        fits = [other for other in first if first[other] < first[key] and _part(key, other)]
-        longest = [one for one in fits if all(one == o or _part(o, one) for o in fits)]
+        fits = [other for other in holders.get(key, ()) if first[other] < first[key]]
+        longest = [one for one in fits if all(o == one or o in _parts(one) for o in fits)]
         if len(longest) == 1:
             found[key] = longest[0]
     return {key: found.get(other, other) for key, other in found.items()}
 
 
-def _part(short: str, long: str) -> bool:
-    """Whether a name is the whole beginning or end of another: words, or two Han signs at least."""
-    if short == long or not (long.startswith(short) or long.endswith(short)):
-        return False
-    if long.startswith(short + " ") or long.endswith(" " + short):
-        return True
-    return len(short) > 1 and all(map(is_han, long))
+def _parts(name: str) -> set[str]:
+    """What a name begins or ends with: whole words, or two Han signs at least of Han alone."""
+    words = name.split(" ")
+    parts = {" ".join(words[:at]) for at in range(1, len(words))}
+    parts |= {" ".join(words[at:]) for at in range(1, len(words))}
+    if all(map(is_han, name)):
+        parts |= {name[:at] for at in range(2, len(name))}
+        parts |= {name[-at:] for at in range(2, len(name))}
+    return parts
 
 
 def _types(

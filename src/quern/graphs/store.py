@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,6 +68,10 @@ class GraphStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All that is read inside is of one moment; see ``quern.store.Store``."""
+        return self._store.snapshot()
 
     # -- documents ------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from quern.graphs.exports.kept import Kept
 Form = Literal["ntriples", "turtle", "jsonld", "graphml", "neo4j"]
 _Write = Callable[[Kept, IO[bytes]], None]
 
-FORMS: Mapping[str, tuple[str, _Write]] = {
+FORMS: Mapping[Form, tuple[str, _Write]] = {
     "ntriples": (".nt", rdf.write_ntriples),
     "turtle": (".ttl", rdf.write_turtle),
     "jsonld": (".jsonld", rdf.write_jsonld),
@@ -55,6 +55,6 @@ def export(kept: Kept, path: Path, form: Form | None = None) -> Form:
 def _form_of(path: Path) -> Form:
     for form, (ending, _) in FORMS.items():
         if path.suffix == ending:
-            return form  # type: ignore[return-value]
+            return form
     known = ", ".join(ending for ending, _ in FORMS.values())
     raise DataError(f"{path}: its name does not say the form ({known}); give --format")
